@@ -1,0 +1,68 @@
+# The two commands are `make run` and `make test`; `make help` lists the rest.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# PKCS#11 modules are C libraries.
+export CGO_ENABLED := 1
+
+# What the binary says of itself. Go's own stamping is off: it makes a build
+# fail in a checkout that git does not trust, and this says the same.
+VERSION = $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
+
+GO_BUILD = go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)'
+DEV = var/dev
+TEST_TIMEOUT ?= 20m
+FUZZTIME ?= 10s
+BENCH ?= .
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install what is missing on this machine (silent when nothing is)
+	@scripts/setup
+
+.PHONY: build
+build: setup ## build bin/mohur
+	@$(GO_BUILD) -o bin/ ./cmd/...
+
+.PHONY: run
+run: build ## start the server on a development directory, made at the first run
+	@[ -e $(DEV)/mohur.yaml ] || bin/mohur init --dir $(DEV) --development
+	@exec bin/mohur serve --config $(DEV)/mohur.yaml
+
+.PHONY: test
+test: setup ## go vet, then every test under the race detector
+	go vet ./...
+	go test -race -timeout $(TEST_TIMEOUT) ./...
+
+.PHONY: race
+race: setup ## every test under the race detector, nothing from the cache
+	go test -race -count=1 -timeout $(TEST_TIMEOUT) ./...
+
+.PHONY: fuzz
+fuzz: setup ## run every fuzz target for FUZZTIME (10s) each
+	@scripts/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: setup ## run the benchmarks that match BENCH (all)
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+
+.PHONY: lint
+lint: setup ## gofmt, go vet, shellcheck, staticcheck, govulncheck
+	@scripts/lint
+
+.PHONY: lint-light
+lint-light: setup ## the parts of lint that need no vulnerability database
+	@scripts/lint format vet shell staticcheck
+
+.PHONY: clauses
+clauses: ## which clauses and attacks have a test, and which have none
+	@go run ./house/clauses
+
+.PHONY: clean
+clean: ## remove what was built; the development directory stays
+	rm -rf bin

@@ -1,0 +1,192 @@
+package authn
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"slices"
+	"time"
+
+	"mohur/audit"
+	"mohur/authn/pin"
+	"mohur/hsm"
+	"mohur/parties"
+	"mohur/problem"
+	"mohur/settle"
+)
+
+// AnswerCommand is one response to an attempt. Secret is the code or the PIN.
+type AnswerCommand struct {
+	Caller     parties.Caller
+	Attempt    string
+	Method     Method
+	Credential string // "" when the customer did not say which
+	Secret     string
+	Binding    string
+}
+
+// refused is the one refusal: the cause is for the audit log and the metrics.
+func refused() error {
+	return problem.New(problem.AuthenticationFailed, "the response was not accepted")
+}
+
+// ruling is what an answer amounts to, before it is settled.
+type ruling struct {
+	attempt Attempt
+	effects []settle.Effect
+	events  []audit.Event
+	view    View
+	granted bool
+	refused bool
+	withPIN bool // a PIN was part of the verdict: the longer floor of time
+}
+
+// Answer judges one response. It returns the attempt when it is pending or
+// granted, and the one refusal for everything else, at the same floor of time.
+func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
+	received := s.Now()
+	a, err := s.visible(ctx, cmd.Caller, cmd.Attempt)
+	if err != nil {
+		return View{}, err
+	}
+	leave, err := s.queue.enter(ctx, keysOf(a, cmd)...)
+	if err != nil {
+		return View{}, err
+	}
+	defer leave()
+	r, err := s.rule(ctx, cmd, received)
+	if err != nil {
+		return View{}, err
+	}
+	switch {
+	case r.withPIN:
+		s.sleepUntil(ctx, received, s.Settings.FloorPIN)
+	case r.refused:
+		s.sleepUntil(ctx, received, s.Settings.FloorRefusal)
+	}
+	if r.refused {
+		return View{}, refused()
+	}
+	return r.view, nil
+}
+
+// rule evaluates and settles until the store agrees that nothing moved between.
+func (s *Service) rule(ctx context.Context, cmd AnswerCommand, received time.Time) (ruling, error) {
+	over := false
+	for range maxTries {
+		a, err := s.visible(ctx, cmd.Caller, cmd.Attempt)
+		if err != nil {
+			return ruling{}, err
+		}
+		r, err := s.evaluate(ctx, a, cmd, received, over)
+		if err != nil {
+			return ruling{}, err
+		}
+		done, err := s.settle(ctx, r.effects, r.events)
+		if err != nil {
+			return ruling{}, err
+		}
+		switch done.Outcome {
+		case settle.Done:
+			return r, nil
+		case settle.Over:
+			over = true
+		}
+	}
+	return ruling{}, problem.Away(errors.New("authn: the credential kept changing"))
+}
+
+// visible loads an attempt for a caller; what others began does not exist.
+func (s *Service) visible(ctx context.Context, by parties.Caller, id string) (Attempt, error) {
+	a, err := s.Store.Attempt(ctx, id)
+	if err != nil {
+		return Attempt{}, notFound(err, "authentication")
+	}
+	if !by.MaySee(a.Client, a.Channel) {
+		return Attempt{}, problem.New(problem.NotFound, "there is no such authentication")
+	}
+	return a, nil
+}
+
+// keysOf are the queues an answer waits in: those of every credential it may be
+// judged against, decoys like real ones, and of the PIN.
+func keysOf(a Attempt, cmd AnswerCommand) []string {
+	keys := []string{"attempt/" + a.ID}
+	for _, o := range a.Offers {
+		for _, c := range o.Credentials {
+			if cmd.Credential == "" || cmd.Credential == c.ID || cmd.Method == PIN {
+				keys = append(keys, "credential/"+c.ID)
+			}
+		}
+		if o.Method == PIN {
+			keys = append(keys, "credential/"+pin.HotID(a.Customer))
+		}
+	}
+	return keys
+}
+
+// evaluate decides what an answer amounts to against the state as it is now.
+func (s *Service) evaluate(ctx context.Context, a Attempt, cmd AnswerCommand, received time.Time, over bool) (ruling, error) {
+	if a.State == Expired || !received.Before(a.ExpiresAt) {
+		return ruling{}, problem.New(problem.Expired, "the authentication has expired; begin a new one")
+	}
+	c, err := s.Store.Customer(ctx, a.Customer)
+	if err != nil && !errors.Is(err, parties.ErrNotFound) {
+		return ruling{}, problem.Away(err)
+	}
+	j := &judgement{service: s, ctx: ctx, by: cmd.Caller, customer: c, attempt: a, received: received, over: over}
+	j.attempt.Answers++
+	j.attempt.Version++
+	offer := a.offer(cmd.Method)
+	switch {
+	case a.State != Pending || a.Answers >= s.Settings.MaxAnswers:
+		return j.closed()
+	case !s.bound(a, cmd.Binding):
+		return j.refuse("binding-mismatch")
+	case offer == nil || !offer.has(cmd.Credential):
+		return j.spend("not-offered")
+	case cmd.Method == PIN:
+		return j.takePIN(cmd.Secret)
+	}
+	return j.takePossession(cmd)
+}
+
+// bound checks that the answer comes from where the attempt was begun.
+func (s *Service) bound(a Attempt, value string) bool {
+	if len(a.Binding) == 0 {
+		return true
+	}
+	return subtle.ConstantTimeCompare(a.Binding, bindingSum(value)) == 1
+}
+
+func (a Attempt) offer(m Method) *Offer {
+	i := slices.IndexFunc(a.Offers, func(o Offer) bool { return o.Method == m })
+	if i < 0 {
+		return nil
+	}
+	return &a.Offers[i]
+}
+
+func (o Offer) has(credential string) bool {
+	return credential == "" || slices.ContainsFunc(o.Credentials, func(c Offered) bool { return c.ID == credential })
+}
+
+// hold seals an answer into the attempt until the other half arrives.
+func (s *Service) hold(ctx context.Context, a Attempt, cmd AnswerCommand, at time.Time) (*Held, error) {
+	sealed, err := s.HSM.Seal(ctx, hsm.PINSeal, holdPlace(a.ID, cmd.Method), []byte(cmd.Secret))
+	if err != nil {
+		return nil, problem.Away(err)
+	}
+	return &Held{Method: cmd.Method, Credential: cmd.Credential, Sealed: sealed, At: at.UTC()}, nil
+}
+
+// unhold opens a held answer.
+func (s *Service) unhold(ctx context.Context, a Attempt, h *Held) (AnswerCommand, error) {
+	plain, err := s.HSM.Open(ctx, hsm.PINSeal, holdPlace(a.ID, h.Method), h.Sealed)
+	if err != nil {
+		return AnswerCommand{}, problem.Away(err)
+	}
+	return AnswerCommand{Method: h.Method, Credential: h.Credential, Secret: string(plain)}, nil
+}
+
+func holdPlace(attempt string, m Method) string { return "attempt/" + string(m) + "/" + attempt }

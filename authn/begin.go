@@ -1,0 +1,184 @@
+package authn
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"time"
+
+	"mohur/audit"
+	"mohur/parties"
+	"mohur/problem"
+	"mohur/risk"
+	"mohur/settle"
+)
+
+// BeginCommand opens an attempt for a log-in or an action.
+type BeginCommand struct {
+	Caller   parties.Caller
+	Customer string
+	Purpose  Purpose
+	Action   *NamedAction
+	Channel  parties.Channel
+	ACR      ACR // raises what policy asks for, never lowers it
+	Binding  string
+	Signals  risk.Signals
+}
+
+// View is an attempt as its front end may see it. Session and Transaction are
+// there only in the answer that granted.
+type View struct {
+	Attempt     Attempt
+	Text        []byte // challenge text in the clear
+	Reasons     []risk.Reason
+	Session     *SessionGrant
+	Transaction *TransactionResult
+}
+
+// Begin opens an attempt. Whoever the customer is, known or not, suspended or
+// without a token, the answer looks the same; only the audit log knows.
+func (s *Service) Begin(ctx context.Context, cmd BeginCommand) (View, error) {
+	if err := s.checkBegin(cmd); err != nil {
+		return View{}, err
+	}
+	leave, err := s.queue.enter(ctx, "begin/"+cmd.Customer)
+	if err != nil {
+		return View{}, err
+	}
+	defer leave()
+	score, reasons := s.Policy.Signals(cmd.Signals)
+	expires := s.Now().Add(s.Settings.AttemptLife).UTC().Truncate(time.Second)
+	facts := map[string]any{}
+	if cmd.Action != nil {
+		facts["action"] = cmd.Action.Name
+		facts["data_sha256"] = hexSum(cmd.Action.Data)
+	}
+	spec := Opening{
+		Caller: cmd.Caller, Customer: cmd.Customer, Purpose: cmd.Purpose, Action: cmd.Action, Channel: cmd.Channel,
+		ACR: raise(ACR(s.Policy.LoginACR), cmd.ACR), Binding: cmd.Binding, Score: score, Reasons: reasons, ExpiresAt: expires,
+		Challenge: func() (Challenge, error) {
+			return NewChallenge(string(cmd.Purpose), s.Settings.Issuer, cmd.Customer, expires, facts)
+		},
+	}
+	for range maxTries {
+		view, effects, events, err := s.Open(ctx, spec)
+		if err != nil {
+			return View{}, err
+		}
+		r, err := s.settle(ctx, effects, events)
+		if err != nil {
+			return View{}, err
+		}
+		if r.Outcome == settle.Done {
+			return view, nil
+		}
+	}
+	return View{}, problem.Away(errors.New("authn: the customer's attempts kept changing"))
+}
+
+func (s *Service) checkBegin(cmd BeginCommand) error {
+	var c problem.Check
+	c.Unless(ValidCustomerID(cmd.Customer), "customer", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
+	c.Unless(slices.Contains(parties.Channels(), cmd.Channel), "channel", "needs to be pc, internet or mobile")
+	c.Unless(cmd.Purpose == Login || cmd.Purpose == Action, "purpose", "needs to be login or action; a payment's proof is begun by its transaction")
+	c.Unless((cmd.Purpose == Action) == (cmd.Action != nil), "action", "goes with purpose action, and only with it")
+	c.Unless(cmd.ACR == "" || cmd.ACR == Single || cmd.ACR == Strong, "acr", "needs to be single or strong; linked is for transactions")
+	c.Unless(len(cmd.Binding) <= 512, "binding", "has at most 512 bytes")
+	if err := c.Err(); err != nil {
+		return err
+	}
+	if !slices.Contains(cmd.Caller.Channels, cmd.Channel) {
+		return problem.New(problem.Forbidden, "this client does not serve the channel "+string(cmd.Channel))
+	}
+	return nil
+}
+
+// ValidCustomerID bounds what a front end may call a customer.
+func ValidCustomerID(id string) bool {
+	return parties.ValidName(id)
+}
+
+// raise returns the higher level of the two.
+func raise(policy, asked ACR) ACR {
+	if asked.Rank() > policy.Rank() {
+		return asked
+	}
+	return policy
+}
+
+// Opening is everything an attempt is opened with. Payments open theirs through
+// it, so that transaction and attempt are settled together.
+type Opening struct {
+	Caller      parties.Caller
+	Customer    string
+	Purpose     Purpose
+	Action      *NamedAction
+	Transaction string
+	Session     string
+	Channel     parties.Channel
+	ACR         ACR
+	Binding     string
+	Score       int
+	Reasons     []risk.Reason
+	ExpiresAt   time.Time
+	Challenge   func() (Challenge, error) // called again while a question collides
+}
+
+// Open prepares an attempt: the view, the effects that store it and the events
+// that tell of it. Nothing is settled yet.
+func (s *Service) Open(ctx context.Context, o Opening) (View, []settle.Effect, []audit.Event, error) {
+	who, err := s.who(ctx, o)
+	if err != nil {
+		return View{}, nil, nil, err
+	}
+	now := s.Now()
+	open, err := s.Store.OpenAttempts(ctx, o.Customer, now)
+	if err != nil {
+		return View{}, nil, nil, problem.Away(err)
+	}
+	challenge, questions, err := who.challenge(o, open)
+	if err != nil {
+		return View{}, nil, nil, err
+	}
+	a := who.attempt(o, challenge, questions, now)
+	if a.Text, err = s.Keys.Seal(ctx, s.Bank, TextPlace(a.ID), challenge.Text); err != nil {
+		return View{}, nil, nil, problem.Away(err)
+	}
+	if o.Binding != "" {
+		a.Binding = bindingSum(o.Binding)
+	}
+	effects := []settle.Effect{SaveAttempt{a}}
+	events := []audit.Event{s.event(o.Caller, who.customer, a, "authentication.opened", string(Pending), a.Cause, nil)}
+	for i := 0; len(open)-i >= s.Settings.MaxOpen; i++ {
+		old := open[i]
+		old.State, old.Version = Expired, old.Version+1
+		old.PIN, old.Possession = nil, nil
+		effects = append(effects, SaveAttempt{old})
+		events = append(events, s.event(o.Caller, who.customer, old, "authentication.displaced", string(Expired), "too-many-open", nil))
+	}
+	return View{Attempt: a, Text: challenge.Text, Reasons: who.reasons(o)}, effects, events, nil
+}
+
+func bindingSum(value string) []byte {
+	sum := sha256.Sum256([]byte("binding/v1\x00" + value))
+	return sum[:]
+}
+
+// event describes what happened to an attempt.
+func (s *Service) event(by parties.Caller, c parties.Customer, a Attempt, name, outcome, reason string, more map[string]any) audit.Event {
+	detail := map[string]any{
+		"attempt": a.ID, "customer": a.Customer, "purpose": a.Purpose, "channel": a.Channel, "client": a.Client,
+		"source": by.Source, "answers": a.Answers, "acr": a.ACR,
+	}
+	if a.Transaction != "" {
+		detail["transaction"] = a.Transaction
+	}
+	for k, v := range more {
+		detail[k] = v
+	}
+	return audit.Event{
+		Name: name, Outcome: outcome, Reason: reason, Policy: s.Policy.Version,
+		Person: person(c), Caller: by.ID, Request: by.Request, Detail: detail,
+	}
+}

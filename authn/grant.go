@@ -1,0 +1,108 @@
+package authn
+
+import (
+	"errors"
+	"time"
+
+	"mohur/ident"
+	"mohur/problem"
+)
+
+// SessionGrant is a new session with its first access token.
+type SessionGrant struct {
+	Session     Session
+	AccessToken string
+	ExpiresAt   time.Time // of the access token
+	IdleAt      time.Time // when the session ends without activity
+}
+
+// amr are the RFC 8176 values of what was verified. The PIN of a device is not
+// verified here: it shows as a second factor only.
+func amr(withPIN, onDevice bool) []string {
+	switch {
+	case withPIN:
+		return []string{"otp", "pin", "mfa"}
+	case onDevice:
+		return []string{"otp", "mfa"}
+	}
+	return []string{"otp"}
+}
+
+// grant settles a proof that was right in everything.
+func (j *judgement) grant(c candidate, withPIN bool, at time.Time) (ruling, error) {
+	reached := Single
+	if withPIN || c.profile.PINOnDevice {
+		reached = Strong
+	}
+	if j.attempt.Purpose == Payment && reached == Strong && j.attempt.ACR == Linked {
+		reached = Linked // only OCRA was offered, and its question is this payment
+	}
+	if reached.Rank() < j.attempt.ACR.Rank() {
+		return j.refuse("level-not-reached")
+	}
+	j.attempt.State, j.attempt.ACR, j.attempt.AMR = Granted, reached, amr(withPIN, c.profile.PINOnDevice)
+	p := Proof{ACR: reached, Shown: j.attempt.Shown, AMR: j.attempt.AMR, Credential: c.credential, At: j.received}
+	switch j.attempt.Purpose {
+	case Login:
+		return j.grantLogin(p)
+	case Payment:
+		return j.grantPayment(p)
+	}
+	r, err := j.finish("granted", "", false)
+	r.granted = true
+	return r, err
+}
+
+func (j *judgement) grantLogin(p Proof) (ruling, error) {
+	s, a := j.service, j.attempt
+	session := Session{
+		ID: ident.New("se"), Customer: a.Customer, Client: a.Client, Channel: a.Channel, Attempt: a.ID, Credential: p.Credential.ID,
+		ACR: p.ACR, Shown: p.Shown, AMR: p.AMR, AuthTime: j.received.UTC(), LastUsed: j.received.UTC(),
+		ExpiresAt: j.received.Add(s.Settings.Absolute).UTC(), Version: 1,
+	}
+	// Signed before it is settled: a session nobody can use is never recorded as
+	// granted, and the token does not leave before the entry is durable.
+	grant, err := s.issue(j.ctx, session, j.received)
+	if err != nil {
+		return ruling{}, err
+	}
+	j.attempt.Granted = session.ID
+	j.effects = append(j.effects, SaveSession{session})
+	j.events = append(j.events, s.sessionEvent(j.by, j.customer, session, "session.opened", "live", ""))
+	r, err := j.finish("granted", "", false)
+	r.granted, r.view.Session = true, grant
+	return r, err
+}
+
+func (j *judgement) grantPayment(p Proof) (ruling, error) {
+	s := j.service
+	session, err := s.Store.Session(j.ctx, j.attempt.Session)
+	if err != nil {
+		return ruling{}, problem.Away(err)
+	}
+	if !session.EndedAt.IsZero() || !j.received.Before(session.ExpiresAt) {
+		return j.refusePayment("session-ended")
+	}
+	if s.Payments == nil {
+		return ruling{}, problem.Away(errors.New("authn: no payments are served"))
+	}
+	c, err := s.Payments.Proven(j.ctx, j.attempt, p, j.over)
+	if errors.Is(err, ErrNotPending) {
+		return j.refusePayment("transaction-not-pending")
+	}
+	if err != nil {
+		return ruling{}, err
+	}
+	j.effects = append(j.effects, c.Effects...)
+	j.events = append(j.events, c.Events...)
+	r, err := j.finish("granted", "", false)
+	r.granted, r.view.Transaction = true, &c.Transaction
+	return r, err
+}
+
+// refusePayment refuses a right proof that came too late for its transaction.
+// The code is consumed, the attempt is over.
+func (j *judgement) refusePayment(reason string) (ruling, error) {
+	j.attempt.State = Denied
+	return j.refuse(reason)
+}

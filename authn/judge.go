@@ -1,0 +1,235 @@
+package authn
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"mohur/authn/otp"
+	"mohur/hsm"
+	"mohur/parties"
+	"mohur/problem"
+	"mohur/settle"
+	"mohur/tokens"
+)
+
+// candidate is a credential an answer is judged against.
+type candidate struct {
+	token      tokens.Token
+	credential tokens.Credential
+	profile    tokens.Profile
+	hot        settle.Hot
+	reason     string // why it must not be judged; "" when it may
+	evidence   otp.Evidence
+}
+
+// judge evaluates a possession answer and, only when it is right, the PIN.
+func (j *judgement) judge(cmd AnswerCommand, pinText string, at time.Time) (ruling, error) {
+	needPIN := j.needsPIN(cmd.Method)
+	j.withPIN = needPIN
+	if j.attempt.Decoy {
+		if j.customer.ID == "" || j.attempt.Cause == "no-suitable-credential" {
+			return j.spend(j.attempt.Cause)
+		}
+	}
+	if j.customer.State != parties.CustomerActive {
+		return j.spend("customer-suspended")
+	}
+	offer := j.attempt.offer(cmd.Method)
+	var cands []candidate
+	for _, o := range offer.Credentials {
+		if cmd.Credential != "" && cmd.Credential != o.ID {
+			continue
+		}
+		c, err := j.candidate(o.ID, cmd, offer.Question, at)
+		if err != nil {
+			return ruling{}, err
+		}
+		cands = append(cands, c)
+	}
+	return j.verdict(cands, needPIN, pinText, at)
+}
+
+// candidate loads one credential, checks that nothing of it was tampered with,
+// and evaluates the code. What must not be judged costs the same calls.
+func (j *judgement) candidate(id string, cmd AnswerCommand, question string, at time.Time) (candidate, error) {
+	s, ctx := j.service, j.ctx
+	c, err := s.load(ctx, id)
+	if err != nil {
+		return c, err
+	}
+	intact, err := s.intact(ctx, c, j.attempt.Customer)
+	if err != nil {
+		return c, problem.Away(err)
+	}
+	switch {
+	case c.reason == "" && c.hot.State == settle.HotQuarantined:
+		c.reason = "quarantined"
+	case !intact:
+		if err := j.quarantine(&c); err != nil {
+			return c, err
+		}
+	case c.hot.State != settle.HotLive:
+		c.reason = "token-" + c.hot.State.String()
+	case c.token.State != tokens.Active || c.token.Customer != j.attempt.Customer:
+		c.reason = "token-" + string(c.token.State)
+	case c.hot.Locked(j.received):
+		c.reason = "credential-locked"
+	}
+	if c.reason != "" {
+		return c, away(s.idleHMAC(ctx))
+	}
+	c.evidence, err = otp.Verify(ctx, s.HSM, otp.Response{
+		Credential: c.credential, Profile: c.profile, Hot: c.hot, Code: cmd.Secret, Question: question, At: at,
+	})
+	if err != nil && damaged(err) {
+		return c, j.quarantine(&c)
+	}
+	return c, away(err)
+}
+
+// load reads a credential with its token and hot row. A record that is gone
+// while an attempt offers it was removed behind the server's back.
+func (s *Service) load(ctx context.Context, id string) (candidate, error) {
+	cred, err := s.Store.Credential(ctx, id)
+	if errors.Is(err, parties.ErrNotFound) {
+		return candidate{credential: tokens.Credential{ID: id}, reason: "record-missing"}, nil
+	}
+	if err != nil {
+		return candidate{}, problem.Away(err)
+	}
+	t, err := s.Store.Token(ctx, cred.Token)
+	if err != nil && !errors.Is(err, parties.ErrNotFound) {
+		return candidate{}, problem.Away(err)
+	}
+	rows, err := s.Store.Hot(ctx, id)
+	if err != nil {
+		return candidate{}, problem.Away(err)
+	}
+	profile, _ := tokens.ProfileOf(t.Profile)
+	c := candidate{token: t, credential: cred, profile: profile, hot: rows[0].Hot}
+	c.hot.ID = id
+	ok, err := rows[0].Intact(ctx, s.HSM)
+	if err != nil {
+		return candidate{}, problem.Away(err)
+	}
+	if !ok {
+		c.reason = "row-changed"
+		c.hot.Version = max(c.hot.Version, rows[0].Indexed)
+	}
+	return c, nil
+}
+
+// intact checks the record's own MAC and that the row belongs to the customer.
+func (s *Service) intact(ctx context.Context, c candidate, customer string) (bool, error) {
+	bound, err := c.credential.Intact(ctx, s.HSM)
+	if err != nil {
+		return false, err
+	}
+	return bound && c.reason == "" && c.hot.Owner == settle.OwnerOf(customer), nil
+}
+
+// verdict turns the evidence into a ruling. At most one credential is touched:
+// the one that matched, or the first that may be judged.
+func (j *judgement) verdict(cands []candidate, needPIN bool, pinText string, at time.Time) (ruling, error) {
+	first, match := -1, -1
+	for i, c := range cands {
+		if c.reason != "" {
+			continue
+		}
+		if first < 0 {
+			first = i
+		}
+		if c.evidence.Match && match < 0 {
+			match = i
+		}
+	}
+	switch {
+	case first < 0:
+		return j.unjudged(cands)
+	case match < 0:
+		return j.wrong(cands[first])
+	}
+	return j.right(cands[match], needPIN, pinText, at)
+}
+
+// unjudged refuses where no credential could be judged; the row's MAC that a
+// judged one would get is made as well.
+func (j *judgement) unjudged(cands []candidate) (ruling, error) {
+	if _, err := (settle.Hot{ID: j.service.decoy.ID}).Sign(j.ctx, j.service.HSM); err != nil {
+		return ruling{}, problem.Away(err)
+	}
+	reason := "no-credential"
+	if len(cands) > 0 {
+		reason = cands[0].reason
+	}
+	return j.refuse(reason)
+}
+
+// wrong counts one failure on one credential.
+func (j *judgement) wrong(c candidate) (ruling, error) {
+	hot, change := j.service.Settings.Limits.fail(c.hot.Next(), j.received)
+	if err := j.swapCredential(hot, c.credential, change); err != nil {
+		return ruling{}, err
+	}
+	reason := "wrong-code"
+	if c.evidence.Replay {
+		reason = "replay"
+	}
+	return j.refuse(reason)
+}
+
+// right consumes the code, whatever comes of the PIN, and grants when the PIN
+// is right too or none is needed.
+func (j *judgement) right(c candidate, needPIN bool, pinText string, at time.Time) (ruling, error) {
+	hot := c.hot.Next()
+	hot.Counter, hot.Drift = c.evidence.Next, c.evidence.Drift
+	reason := ""
+	if needPIN {
+		var err error
+		if reason, err = j.judgePIN(pinText); err != nil {
+			return ruling{}, err
+		}
+	}
+	if reason == "" {
+		hot = succeed(hot)
+	}
+	if err := j.swapCredential(hot, c.credential, lockNone); err != nil {
+		return ruling{}, err
+	}
+	if reason != "" {
+		return j.refuse(reason)
+	}
+	return j.grant(c, needPIN, at)
+}
+
+// idleJudge and idleHMAC are the calls of a judgement without a credential.
+func (s *Service) idleJudge(ctx context.Context) error {
+	if _, err := (settle.Hot{ID: s.decoy.ID}).Sign(ctx, s.HSM); err != nil {
+		return err
+	}
+	if _, err := s.decoy.Intact(ctx, s.HSM); err != nil {
+		return err
+	}
+	return s.idleHMAC(ctx)
+}
+
+func (s *Service) idleHMAC(ctx context.Context) error {
+	p, _ := tokens.ProfileOf(tokens.DefaultProfile)
+	_, err := otp.Verify(ctx, s.HSM, otp.Response{Credential: s.decoy, Profile: p, Code: "00000000"})
+	return err
+}
+
+// away maps an error of the HSM, nil to nil.
+func away(err error) error {
+	if err == nil {
+		return nil
+	}
+	return problem.Away(err)
+}
+
+// damaged reports whether err says that the record itself cannot be right: the
+// module works, but this blob or these parameters do not.
+func damaged(err error) bool {
+	return hsm.ClassOf(err) == hsm.ClassBlob || errors.Is(err, otp.ErrCredential) || errors.Is(err, otp.ErrSuite)
+}

@@ -1,0 +1,65 @@
+package authn
+
+import (
+	"errors"
+
+	"mohur/authn/pin"
+	"mohur/parties"
+	"mohur/problem"
+	"mohur/settle"
+)
+
+// judgePIN evaluates the PIN beside a possession proof that was right. It
+// returns "" when the PIN is right and the cause of the refusal otherwise.
+func (j *judgement) judgePIN(text string) (string, error) {
+	s := j.service
+	rec, err := s.Store.PIN(j.ctx, j.attempt.Customer)
+	if errors.Is(err, parties.ErrNotFound) {
+		return "no-pin", nil
+	}
+	if err != nil {
+		return "", problem.Away(err)
+	}
+	rows, err := s.Store.Hot(j.ctx, pin.HotID(rec.Customer))
+	if err != nil {
+		return "", problem.Away(err)
+	}
+	row := rows[0]
+	row.Hot.ID = pin.HotID(rec.Customer)
+	intact, err := row.Intact(j.ctx, s.HSM)
+	if err != nil {
+		return "", problem.Away(err)
+	}
+	hot := row.Hot
+	switch {
+	case intact && hot.State == settle.HotQuarantined:
+		return "quarantined", nil
+	case !intact || hot.Owner != settle.OwnerOf(j.attempt.Customer) || hot.Counter != rec.Version:
+		hot.Version = max(hot.Version, row.Indexed)
+		return "quarantined", j.quarantinePIN(hot, rec)
+	case hot.Locked(j.received):
+		return "pin-locked", nil
+	}
+	right, err := s.PINs.Verify(j.ctx, rec, text)
+	if errors.Is(err, pin.ErrRecord) {
+		return "quarantined", j.quarantinePIN(hot, rec)
+	}
+	if err != nil {
+		return "", problem.Away(err)
+	}
+	if right {
+		return "", j.swapPIN(succeed(hot.Next()), rec.Pseudonym, lockNone, "right")
+	}
+	next, change := s.Settings.Limits.fail(hot.Next(), j.received)
+	return "wrong-pin", j.swapPIN(next, rec.Pseudonym, change, "wrong")
+}
+
+func (j *judgement) quarantinePIN(hot settle.Hot, rec pin.Record) error {
+	q, err := j.service.quarantined(j.ctx, hot)
+	if err != nil {
+		return err
+	}
+	j.effects = append(j.effects, settle.Quarantine{Hot: q})
+	j.incident(hot.ID, rec.Pseudonym, q.Version, "pin-record-changed")
+	return nil
+}

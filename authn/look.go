@@ -1,0 +1,73 @@
+package authn
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+
+	"mohur/parties"
+	"mohur/problem"
+	"mohur/settle"
+)
+
+// LookAttempt returns an attempt as it stands; never a token.
+func (s *Service) LookAttempt(ctx context.Context, by parties.Caller, id string) (View, error) {
+	a, err := s.visible(ctx, by, id)
+	if err != nil {
+		return View{}, err
+	}
+	if a.State == Pending && !s.Now().Before(a.ExpiresAt) {
+		a.State = Expired
+	}
+	text, err := s.text(ctx, a)
+	if err != nil {
+		return View{}, err
+	}
+	return View{Attempt: a, Text: text}, nil
+}
+
+// text opens the challenge text and checks that it is the one that was hashed.
+func (s *Service) text(ctx context.Context, a Attempt) ([]byte, error) {
+	text, err := s.Keys.Open(ctx, s.Bank, TextPlace(a.ID), a.Text)
+	if err != nil {
+		return nil, problem.Away(err)
+	}
+	if sum := sha256.Sum256(text); string(sum[:]) != string(a.SHA256) {
+		return nil, problem.Away(errors.New("authn: the challenge text does not fit its hash"))
+	}
+	return text, nil
+}
+
+// ChallengeText returns the text behind a challenge hash until it expires, to
+// anyone who knows the hash: a card agent shows it before the PIN.
+func (s *Service) ChallengeText(ctx context.Context, sha256 []byte) ([]byte, error) {
+	a, err := s.Store.AttemptByChallenge(ctx, sha256)
+	if err != nil {
+		return nil, notFound(err, "challenge")
+	}
+	if !s.Now().Before(a.ExpiresAt) {
+		return nil, problem.New(problem.NotFound, "there is no such challenge")
+	}
+	return s.text(ctx, a)
+}
+
+// Spend checks that a granted proof of purpose action is for exactly this
+// customer, action and data, and returns the effect that consumes it.
+func (s *Service) Spend(ctx context.Context, by parties.Caller, id, customer, name string, data []byte) (settle.Effect, error) {
+	required := problem.New(problem.ProofRequired, "this needs a proof for exactly this act")
+	a, err := s.Store.Attempt(ctx, id)
+	if errors.Is(err, parties.ErrNotFound) {
+		return nil, required
+	}
+	if err != nil {
+		return nil, problem.Away(err)
+	}
+	fits := by.MaySee(a.Client, a.Channel) && a.Customer == customer && a.Purpose == Action && a.State == Granted && !a.Spent &&
+		a.Action != nil && a.Action.Name == name && string(a.Action.Data) == string(data) && s.Now().Before(a.ExpiresAt)
+	if !fits {
+		return nil, required
+	}
+	a.Spent = true
+	a.Version++
+	return SaveAttempt{a}, nil
+}

@@ -1,0 +1,35 @@
+// Package pin verifies the PIN the server keeps for customers whose token has
+// none of its own. A PIN is never judged alone: only beside a possession proof
+// that was right, so that nobody can try PINs without holding the token.
+package pin
+
+import (
+	"context"
+	"time"
+)
+
+// Record is a customer's PIN: an Argon2id hash, sealed under the HSM's pin-seal
+// key at Place, so that a stolen store gives nothing to guess against. Its
+// failures and locks are in the hot row HotID.
+type Record struct {
+	Customer  string    `json:"customer"`
+	Sealed    []byte    `json:"sealed"`
+	Pseudonym string    `json:"pseudonym"`
+	ChangedAt time.Time `json:"changed_at"`
+	Version   uint64    `json:"version"`
+}
+
+// HotID is the id of the hot row of a customer's PIN.
+func HotID(customer string) string { return "pin/" + customer }
+
+// Save writes the PIN if the stored one has the version before it.
+type Save struct{ Record Record }
+
+// EffectKey names the record.
+func (s Save) EffectKey() string { return "pin-record/" + s.Record.Customer }
+
+// Store is what this package reads; a customer without a PIN is
+// parties.ErrNotFound.
+type Store interface {
+	PIN(ctx context.Context, customer string) (Record, error)
+}

@@ -1,0 +1,145 @@
+package authn
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"mohur/audit"
+	"mohur/authn/pin"
+	"mohur/hsm"
+	"mohur/ident"
+	"mohur/parties"
+	"mohur/problem"
+	"mohur/risk"
+	"mohur/seal"
+	"mohur/settle"
+	"mohur/tokens"
+)
+
+// Settings are the limits of attempts and sessions; DefaultSettings are those
+// of the contract.
+type Settings struct {
+	Issuer       string        // iss of challenges and tokens: the configured url
+	AttemptLife  time.Duration // of an attempt and its challenge
+	Idle         time.Duration // a session without user activity ends (clause 5.22)
+	Absolute     time.Duration // a session ends whatever happens
+	TokenLife    time.Duration // of an access token
+	Limits       Limits
+	MaxAnswers   int           // an attempt takes no more
+	MaxOpen      int           // open attempts of a customer; the oldest gives way
+	FloorPIN     time.Duration // from receipt, for every verdict with a PIN
+	FloorRefusal time.Duration // from receipt, for every other refusal
+}
+
+// DefaultSettings returns the defaults of the contract for an issuer.
+func DefaultSettings(issuer string) Settings {
+	return Settings{
+		Issuer: issuer, AttemptLife: 5 * time.Minute, Idle: 5 * time.Minute, Absolute: 12 * time.Hour,
+		TokenLife: 5 * time.Minute, Limits: DefaultLimits(), MaxAnswers: 30, MaxOpen: 20,
+		FloorPIN: 150 * time.Millisecond, FloorRefusal: 25 * time.Millisecond,
+	}
+}
+
+// Payments is what a granted proof of a payment changes; package payment is it.
+type Payments interface {
+	// Proven returns the consequences of a proof for its transaction. over is
+	// true when a limit was found full at the moment of settling. ErrNotPending
+	// means that no proof can approve the transaction (held, cancelled, done).
+	Proven(ctx context.Context, a Attempt, p Proof, over bool) (Consequence, error)
+}
+
+// ErrNotPending is returned by Payments when a transaction takes no proof.
+var ErrNotPending = errors.New("authn: the transaction takes no proof")
+
+// Proof is what was proven, when.
+type Proof struct {
+	ACR        ACR
+	Shown      string
+	AMR        []string
+	Credential tokens.Credential
+	At         time.Time
+}
+
+// Consequence is settled together with the verdict.
+type Consequence struct {
+	Effects     []settle.Effect
+	Events      []audit.Event
+	Transaction TransactionResult
+}
+
+// TransactionResult is what a granted answer tells of its transaction.
+type TransactionResult struct {
+	ID            string
+	State         string
+	Authorization string
+}
+
+// Service opens attempts, judges answers and keeps sessions.
+type Service struct {
+	Store    Store
+	Settler  settle.Store
+	HSM      hsm.Module
+	Keys     *seal.Keyring
+	Bank     seal.Key
+	Audit    *audit.Drafter
+	PINs     *pin.Verifier
+	Policy   risk.Policy
+	Payments Payments
+	Settings Settings
+	Now      func() time.Time
+
+	queue queue
+	decoy tokens.Credential // judged in place of what must not be judged
+}
+
+// Start prepares the decoy credential; the service is not usable before.
+func (s *Service) Start(ctx context.Context) error {
+	seed := make([]byte, 32)
+	rand.Read(seed)
+	wrapped, err := s.HSM.WrapSeed(ctx, seed)
+	if err != nil {
+		return fmt.Errorf("authn: the decoy's seed: %w", err)
+	}
+	s.decoy = tokens.Credential{ID: ident.New("cr"), Kind: tokens.HOTP, Hash: hsm.SHA256, Digits: 8, Seed: wrapped}
+	return nil
+}
+
+// maxTries bounds how often a stale answer is read and evaluated again.
+const maxTries = 32
+
+// settle drafts the events and settles everything.
+func (s *Service) settle(ctx context.Context, effects []settle.Effect, events []audit.Event) (settle.Result, error) {
+	return settle.Write(ctx, s.Settler, s.Audit, effects, events)
+}
+
+// person is whom the audit entries of a customer concern. Entries about ids that
+// belong to nobody are sealed under the bank's key.
+func person(c parties.Customer) audit.Person {
+	return audit.Person{Pseudonym: c.Pseudonym, Key: c.Key}
+}
+
+// notFound maps a store's error: a missing record to a 404, anything else to
+// "away".
+func notFound(err error, what string) error {
+	if errors.Is(err, parties.ErrNotFound) {
+		return problem.New(problem.NotFound, "there is no such "+what)
+	}
+	return problem.Away(err)
+}
+
+// sleepUntil waits for the floor of time, or for the caller to go away.
+func (s *Service) sleepUntil(ctx context.Context, received time.Time, floor time.Duration) {
+	left := floor - s.Now().Sub(received)
+	if left <= 0 {
+		return
+	}
+	t := time.NewTimer(left)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

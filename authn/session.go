@@ -1,0 +1,202 @@
+package authn
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"mohur/audit"
+	"mohur/hsm"
+	"mohur/ident"
+	"mohur/jws"
+	"mohur/parties"
+	"mohur/problem"
+	"mohur/settle"
+)
+
+// AccessTokenType is the typ of an access token (RFC 9068 section 2.1).
+const AccessTokenType = "at+jwt"
+
+// AccessClaims are the claims of an access token (RFC 9068 section 2.2).
+type AccessClaims struct {
+	Issuer   string   `json:"iss"`
+	Audience string   `json:"aud"`
+	Subject  string   `json:"sub"`
+	Session  string   `json:"sid"`
+	Client   string   `json:"client_id"`
+	ACR      ACR      `json:"acr"`
+	AMR      []string `json:"amr"`
+	AuthTime int64    `json:"auth_time"`
+	ID       string   `json:"jti"`
+	IssuedAt int64    `json:"iat"`
+	Expires  int64    `json:"exp"`
+}
+
+// issue signs an access token for a session; it never outlives the session.
+func (s *Service) issue(ctx context.Context, session Session, now time.Time) (*SessionGrant, error) {
+	until := now.Add(s.Settings.TokenLife)
+	if until.After(session.ExpiresAt) {
+		until = session.ExpiresAt
+	}
+	text, err := jws.Sign(ctx, s.HSM, hsm.TokenSigning, AccessTokenType, AccessClaims{
+		Issuer: s.Settings.Issuer, Audience: s.Settings.Issuer, Subject: session.Customer, Session: session.ID, Client: session.Client,
+		ACR: session.ACR, AMR: session.AMR, AuthTime: session.AuthTime.Unix(), ID: ident.New("jt"), IssuedAt: now.Unix(), Expires: until.Unix(),
+	})
+	if err != nil {
+		return nil, problem.Away(err)
+	}
+	return &SessionGrant{Session: session, AccessToken: text, ExpiresAt: until.UTC().Truncate(time.Second), IdleAt: now.Add(s.Settings.Idle).UTC()}, nil
+}
+
+// ErrDead says that a session or token is not, or no longer, live.
+var ErrDead = errors.New("authn: the session is not live")
+
+// Claims verifies an access token's signature, type, issuer, audience and time.
+func (s *Service) Claims(ctx context.Context, token string) (AccessClaims, error) {
+	pub, err := s.HSM.Public(ctx, hsm.TokenSigning)
+	if err != nil {
+		return AccessClaims{}, problem.Away(err)
+	}
+	var c AccessClaims
+	if err := jws.Verify(token, AccessTokenType, pub, &c); err != nil {
+		return AccessClaims{}, ErrDead
+	}
+	now := s.Now().Unix()
+	if c.Issuer != s.Settings.Issuer || c.Audience != s.Settings.Issuer || now >= c.Expires || now < c.IssuedAt-5 {
+		return AccessClaims{}, ErrDead
+	}
+	return c, nil
+}
+
+// LiveToken returns the live session an access token speaks for.
+func (s *Service) LiveToken(ctx context.Context, by parties.Caller, token string) (Session, parties.Customer, error) {
+	c, err := s.Claims(ctx, token)
+	if err != nil {
+		return Session{}, parties.Customer{}, err
+	}
+	return s.Live(ctx, by, c.Session)
+}
+
+// Live returns a session that may be used now: not ended, not idle, not past
+// its absolute life, its customer active and the credential it was opened with
+// still in use. What another client began is ErrDead.
+func (s *Service) Live(ctx context.Context, by parties.Caller, id string) (Session, parties.Customer, error) {
+	session, err := s.Store.Session(ctx, id)
+	if errors.Is(err, parties.ErrNotFound) {
+		return Session{}, parties.Customer{}, ErrDead
+	}
+	if err != nil {
+		return Session{}, parties.Customer{}, problem.Away(err)
+	}
+	if !by.MaySee(session.Client, session.Channel) || s.ended(session, s.Now()) != "" {
+		return session, parties.Customer{}, ErrDead
+	}
+	c, err := s.Store.Customer(ctx, session.Customer)
+	if err != nil {
+		return Session{}, parties.Customer{}, problem.Away(err)
+	}
+	if c.State != parties.CustomerActive {
+		return session, c, ErrDead
+	}
+	rows, err := s.Store.Hot(ctx, session.Credential)
+	if err != nil {
+		return Session{}, parties.Customer{}, problem.Away(err)
+	}
+	intact, err := rows[0].Intact(ctx, s.HSM)
+	if err != nil {
+		return Session{}, parties.Customer{}, problem.Away(err)
+	}
+	if !intact || rows[0].Hot.State != settle.HotLive {
+		return session, c, ErrDead
+	}
+	return session, c, nil
+}
+
+// ended says why a session is over at now, "" when it is not.
+func (s *Service) ended(session Session, now time.Time) string {
+	switch {
+	case !session.EndedAt.IsZero():
+		return session.EndReason
+	case !now.Before(session.ExpiresAt):
+		return "absolute"
+	case now.Sub(session.LastUsed) >= s.Settings.Idle:
+		return "idle"
+	}
+	return ""
+}
+
+// Touch records user activity and returns a fresh access token. A poll returns
+// the session as it is and never extends it.
+func (s *Service) Touch(ctx context.Context, by parties.Caller, id string, user bool) (*SessionGrant, error) {
+	session, _, err := s.Live(ctx, by, id)
+	if err != nil {
+		return nil, sessionProblem(err)
+	}
+	if !user {
+		return &SessionGrant{Session: session, IdleAt: session.LastUsed.Add(s.Settings.Idle)}, nil
+	}
+	now := s.Now()
+	if err := s.Store.TouchSession(ctx, id, now); err != nil {
+		return nil, problem.Away(err)
+	}
+	session.LastUsed = now.UTC()
+	return s.issue(ctx, session, now)
+}
+
+// sessionProblem maps what Live returns to what a caller is told.
+func sessionProblem(err error) error {
+	if errors.Is(err, ErrDead) {
+		return problem.New(problem.NotFound, "there is no such live session")
+	}
+	return err
+}
+
+// Look returns a session and why it is over, "" when it is live.
+func (s *Service) Look(ctx context.Context, by parties.Caller, id string) (Session, string, error) {
+	session, err := s.Store.Session(ctx, id)
+	if err != nil {
+		return Session{}, "", notFound(err, "session")
+	}
+	if !by.MaySee(session.Client, session.Channel) {
+		return Session{}, "", problem.New(problem.NotFound, "there is no such session")
+	}
+	return session, s.ended(session, s.Now()), nil
+}
+
+// IdleAt is when a session ends without further activity.
+func (s *Service) IdleAt(session Session) time.Time { return session.LastUsed.Add(s.Settings.Idle) }
+
+// End ends a session at once. Ending one that is over already changes nothing.
+func (s *Service) End(ctx context.Context, by parties.Caller, id, reason string) error {
+	for range maxTries {
+		session, _, err := s.Look(ctx, by, id)
+		if err != nil {
+			return err
+		}
+		if !session.EndedAt.IsZero() {
+			return nil
+		}
+		c, err := s.Store.Customer(ctx, session.Customer)
+		if err != nil {
+			return problem.Away(err)
+		}
+		session.EndedAt, session.EndReason = s.Now().UTC(), reason
+		session.Version++
+		r, err := s.settle(ctx, []settle.Effect{SaveSession{session}},
+			[]audit.Event{s.sessionEvent(by, c, session, "session.ended", "ended", reason)})
+		if err != nil {
+			return err
+		}
+		if r.Outcome == settle.Done {
+			return nil
+		}
+	}
+	return problem.Away(errors.New("authn: the session kept changing"))
+}
+
+func (s *Service) sessionEvent(by parties.Caller, c parties.Customer, session Session, name, outcome, reason string) audit.Event {
+	return audit.Event{
+		Name: name, Outcome: outcome, Reason: reason, Policy: s.Policy.Version, Person: person(c), Caller: by.ID, Request: by.Request,
+		Detail: map[string]any{"session": session.ID, "customer": session.Customer, "channel": session.Channel, "client": session.Client, "acr": session.ACR},
+	}
+}

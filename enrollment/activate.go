@@ -1,0 +1,181 @@
+package enrollment
+
+import (
+	"context"
+	"time"
+
+	"mohur/audit"
+	"mohur/authn/otp"
+	"mohur/hsm"
+	"mohur/parties"
+	"mohur/problem"
+	"mohur/settle"
+	"mohur/tokens"
+)
+
+// ActivateCommand brings a delivered token to life: the secret says it is the
+// customer, the code that the token is in his hands.
+type ActivateCommand struct {
+	Caller parties.Caller
+	Token  string
+	Secret string
+	Method string // otp or ocra
+	Code   string
+}
+
+// refused is the one refusal of an activation.
+func refused() error {
+	return problem.New(problem.AuthenticationFailed, "the response was not accepted")
+}
+
+// Activate judges secret and code together. Both are consumed, and every
+// credential of the token comes to life, in one write.
+func (s *Service) Activate(ctx context.Context, cmd ActivateCommand) (tokens.Token, error) {
+	received := s.Now()
+	var c problem.Check
+	c.Unless(cmd.Secret != "" && len(cmd.Secret) <= 64, "activation_secret", "is needed")
+	c.Unless(cmd.Method == "otp" || cmd.Method == "ocra", "response.method", "needs to be otp or ocra")
+	c.Unless(cmd.Code != "" && len(cmd.Code) <= 64, "response.code", "is needed")
+	if err := c.Err(); err != nil {
+		return tokens.Token{}, err
+	}
+	for range maxTries {
+		t, reason, err := s.activateOnce(ctx, cmd, received)
+		switch {
+		case err != nil:
+			return tokens.Token{}, err
+		case reason == "":
+			return t, nil
+		case reason != staleReason:
+			s.floor(ctx, received)
+			return tokens.Token{}, refused()
+		}
+	}
+	return tokens.Token{}, errContended
+}
+
+// staleReason says that something moved between reading and settling.
+const staleReason = "stale"
+
+func (s *Service) activateOnce(ctx context.Context, cmd ActivateCommand, received time.Time) (tokens.Token, string, error) {
+	t, err := s.Token(ctx, cmd.Token)
+	if err != nil {
+		return t, "", err
+	}
+	next, err := t.Apply(tokens.Activate, received, "", cmd.Caller.ID)
+	if err != nil {
+		return t, "", problem.New(problem.Conflict, err.Error())
+	}
+	customer, err := s.Parties.Get(ctx, t.Customer)
+	if err != nil {
+		return t, "", err
+	}
+	secret, reason, err := s.judgeSecret(ctx, t.Customer, "activate", t.ID, cmd.Secret)
+	if err != nil {
+		return t, "", err
+	}
+	if customer.State != parties.CustomerActive {
+		secret, reason = nil, "customer-suspended"
+	}
+	var effects []settle.Effect
+	if reason == "" {
+		if effects, reason, err = s.proven(ctx, t, *secret, cmd, received); err != nil {
+			return t, "", err
+		}
+		if reason != "" {
+			secret.fail()
+		}
+	}
+	if secret != nil {
+		effects = append(effects, SaveSecret{*secret})
+	}
+	outcome, name := "refused", "token.activation"
+	if reason == "" {
+		effects = append(effects, tokens.SaveToken{Token: next})
+		outcome, name = string(next.State), "token.activate"
+	}
+	r, err := s.settle(ctx, effects, s.activationEvent(cmd, customer, t, name, outcome, reason))
+	if err != nil {
+		return t, "", err
+	}
+	if r.Outcome != settle.Done {
+		return t, staleReason, nil
+	}
+	return next, reason, nil
+}
+
+// proven judges the code and returns the rows of all credentials as they will
+// be. The rows come to life only when everything was right.
+func (s *Service) proven(ctx context.Context, t tokens.Token, secret Secret, cmd ActivateCommand, at time.Time) ([]settle.Effect, string, error) {
+	rows, intact, err := s.hotRows(ctx, t)
+	if err != nil {
+		return nil, "", err
+	}
+	profile, _ := tokens.ProfileOf(t.Profile)
+	var effects []settle.Effect
+	matched := false
+	for i, id := range t.Credentials {
+		cred, err := s.Store.Credential(ctx, id)
+		if err != nil {
+			return nil, "", problem.Away(err)
+		}
+		bound, err := cred.Intact(ctx, s.HSM)
+		if err != nil {
+			return nil, "", problem.Away(err)
+		}
+		if !bound || !intact[i] || rows[i].State != settle.HotInert || rows[i].Owner != (settle.Owner{}) {
+			return nil, "record-changed", nil
+		}
+		next := rows[i].Next()
+		next.State, next.Owner = settle.HotLive, settle.OwnerOf(t.Customer)
+		if (cred.Kind == tokens.OCRA) == (cmd.Method == "ocra") && !matched {
+			e, err := otp.Verify(ctx, s.HSM, otp.Response{Credential: cred, Profile: profile, Hot: rows[i], Code: cmd.Code, Question: secret.Question, At: at})
+			if err != nil {
+				return nil, "", away(err)
+			}
+			if e.Match {
+				matched, next.Counter, next.Drift = true, e.Next, e.Drift
+			}
+		}
+		signed, err := next.Sign(ctx, s.HSM)
+		if err != nil {
+			return nil, "", problem.Away(err)
+		}
+		effects = append(effects, settle.SwapHot{Hot: signed})
+	}
+	if !matched {
+		return nil, "wrong-code", nil
+	}
+	return effects, "", nil
+}
+
+// away tells a damaged record, which staff must look at, from an HSM that does
+// not answer.
+func away(err error) error {
+	if hsm.ClassOf(err) == hsm.ClassBlob {
+		return &problem.Error{Code: problem.Conflict, Detail: "the token's record is damaged; revoke it", Err: err}
+	}
+	return problem.Away(err)
+}
+
+func (s *Service) activationEvent(cmd ActivateCommand, c parties.Customer, t tokens.Token, name, outcome, reason string) audit.Event {
+	return audit.Event{
+		Name: name, Outcome: outcome, Reason: reason, Person: audit.Person{Pseudonym: c.Pseudonym, Key: c.Key},
+		Caller: cmd.Caller.ID, Request: cmd.Caller.Request,
+		Detail: map[string]any{"token": t.ID, "serial": t.Serial, "customer": t.Customer, "method": cmd.Method, "source": cmd.Caller.Source},
+	}
+}
+
+// floor waits until every refusal has taken as long as any other.
+func (s *Service) floor(ctx context.Context, received time.Time) {
+	left := s.Floor - s.Now().Sub(received)
+	if left <= 0 {
+		return
+	}
+	t := time.NewTimer(left)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

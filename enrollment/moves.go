@@ -1,0 +1,252 @@
+package enrollment
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"mohur/audit"
+	"mohur/parties"
+	"mohur/problem"
+	"mohur/settle"
+	"mohur/tokens"
+)
+
+// MoveCommand is one step of a token's life, by staff or for them.
+type MoveCommand struct {
+	Caller   parties.Caller
+	Token    string
+	Move     tokens.Move
+	Customer string // assign, reserve
+	Branch   string // reserve
+	Reason   string
+	Note     string
+	Detail   map[string]any // carrier, tracking, receipt: for the evidence
+}
+
+// hotAfter is the condition of a token's credentials after a move, for the moves
+// that change it.
+var hotAfter = map[tokens.Move]settle.HotState{
+	tokens.Suspend: settle.HotSuspended,
+	tokens.Resume:  settle.HotLive,
+	tokens.Revoke:  settle.HotRevoked,
+	tokens.Expire:  settle.HotRevoked,
+}
+
+// needReason are the moves whose evidence is worthless without a reason.
+var needReason = []tokens.Move{tokens.Suspend, tokens.Resume, tokens.Revoke, tokens.Return, tokens.Wipe, tokens.Destroy}
+
+// Move makes one legal step, with its credentials' condition and its evidence.
+func (s *Service) Move(ctx context.Context, cmd MoveCommand) (tokens.Token, error) {
+	var c problem.Check
+	c.Unless(cmd.Reason != "" || !slices.Contains(needReason, cmd.Move), "reason", "is needed")
+	c.Unless(len(cmd.Reason) <= 500 && len(cmd.Note) <= 2000, "reason", "is too long")
+	c.Unless(cmd.Customer != "" || cmd.Move != tokens.Assign, "customer", "is needed")
+	if err := c.Err(); err != nil {
+		return tokens.Token{}, err
+	}
+	for range maxTries {
+		t, err := s.Token(ctx, cmd.Token)
+		if err != nil {
+			return tokens.Token{}, err
+		}
+		next, effects, err := s.moved(ctx, t, cmd)
+		if err != nil {
+			return tokens.Token{}, err
+		}
+		event, err := s.moveEvent(ctx, t, next, cmd)
+		if err != nil {
+			return tokens.Token{}, err
+		}
+		r, err := s.settle(ctx, effects, event)
+		if err != nil {
+			return tokens.Token{}, err
+		}
+		if r.Outcome == settle.Done {
+			return next, nil
+		}
+	}
+	return tokens.Token{}, errContended
+}
+
+// moved is the token after the move and everything that changes with it.
+func (s *Service) moved(ctx context.Context, t tokens.Token, cmd MoveCommand) (tokens.Token, []settle.Effect, error) {
+	next, err := t.Apply(cmd.Move, s.Now(), cmd.Reason, cmd.Caller.ID)
+	if err != nil {
+		return tokens.Token{}, nil, problem.New(problem.Conflict, err.Error())
+	}
+	if err := s.parties(ctx, t, &next, cmd); err != nil {
+		return tokens.Token{}, nil, err
+	}
+	effects := []settle.Effect{tokens.SaveToken{Token: next}}
+	state, changes := hotAfter[cmd.Move]
+	if !changes {
+		return next, effects, nil
+	}
+	rows, intact, err := s.hotRows(ctx, t)
+	if err != nil {
+		return tokens.Token{}, nil, err
+	}
+	for i, row := range rows {
+		effect, err := s.hotMove(ctx, row, intact[i], state)
+		if err != nil {
+			return tokens.Token{}, nil, err
+		}
+		effects = append(effects, effect)
+	}
+	return next, effects, nil
+}
+
+// hotMove changes a row's condition. A row that was tampered with, or is in
+// quarantine, never comes back to life by a move.
+func (s *Service) hotMove(ctx context.Context, row settle.Hot, intact bool, to settle.HotState) (settle.Effect, error) {
+	next := row.Next()
+	sound := intact && row.State != settle.HotQuarantined
+	if !sound && to == settle.HotLive {
+		return nil, problem.New(problem.Conflict, "a credential of this token is in quarantine; revoke the token")
+	}
+	if sound {
+		next.State = to
+	} else {
+		next.State = settle.HotQuarantined
+	}
+	signed, err := next.Sign(ctx, s.HSM)
+	if err != nil {
+		return nil, problem.Away(err)
+	}
+	if sound {
+		return settle.SwapHot{Hot: signed}, nil
+	}
+	return settle.Quarantine{Hot: signed}, nil
+}
+
+// parties sets whose the token is after the move.
+func (s *Service) parties(ctx context.Context, was tokens.Token, next *tokens.Token, cmd MoveCommand) error {
+	switch cmd.Move {
+	case tokens.Reserve:
+		next.Customer, next.Branch = cmd.Customer, cmp.Or(cmd.Branch, was.Branch)
+	case tokens.Assign:
+		if was.State == tokens.Reserved && was.Customer != "" && was.Customer != cmd.Customer {
+			return problem.New(problem.Conflict, "the token is reserved for another customer")
+		}
+		next.Customer = cmd.Customer
+	case tokens.Wipe, tokens.Destroy:
+		next.Customer = ""
+	}
+	if cmd.Customer == "" || (cmd.Move != tokens.Reserve && cmd.Move != tokens.Assign) {
+		return nil
+	}
+	c, err := s.Store.Customer(ctx, cmd.Customer)
+	if errors.Is(err, parties.ErrNotFound) {
+		return &problem.Error{Code: problem.Invalid, Detail: "there is no such customer", Fields: []problem.Field{{Field: "customer", Message: "there is no such customer"}}}
+	}
+	if err != nil {
+		return problem.Away(err)
+	}
+	if c.State != parties.CustomerActive {
+		return problem.New(problem.Conflict, "the customer is suspended")
+	}
+	return nil
+}
+
+func (s *Service) moveEvent(ctx context.Context, was, t tokens.Token, cmd MoveCommand) (audit.Event, error) {
+	customer := cmp.Or(t.Customer, was.Customer)
+	who, err := s.person(ctx, customer)
+	if err != nil {
+		return audit.Event{}, err
+	}
+	return audit.Event{
+		Name: "token." + string(cmd.Move), Outcome: string(t.State), Person: who, Caller: cmd.Caller.ID, Request: cmd.Caller.Request,
+		Detail: map[string]any{
+			"token": t.ID, "serial": t.Serial, "customer": customer, "from": was.State, "to": t.State,
+			"reason": cmd.Reason, "note": cmd.Note, "more": cmd.Detail, "by": cmd.Caller.Name, "source": cmd.Caller.Source,
+		},
+	}, nil
+}
+
+// ReportKinds are the kinds of a report about a token.
+func ReportKinds() []string { return []string{"lost", "stolen", "damaged", "suspected"} }
+
+// Report takes a token out of use at once: an active one is suspended, one that
+// is on its way or not yet activated is revoked (clause 5.17.3).
+func (s *Service) Report(ctx context.Context, by parties.Caller, ref, kind, details string) (tokens.Token, error) {
+	var c problem.Check
+	c.Unless(slices.Contains(ReportKinds(), kind), "kind", "needs to be lost, stolen, damaged or suspected")
+	c.Unless(len(details) <= 2000, "details", "is too long")
+	if err := c.Err(); err != nil {
+		return tokens.Token{}, err
+	}
+	t, err := s.Token(ctx, ref)
+	if err != nil {
+		return tokens.Token{}, err
+	}
+	move := tokens.Revoke
+	switch t.State {
+	case tokens.Active:
+		move = tokens.Suspend
+	case tokens.Suspended, tokens.Revoked, tokens.Returned, tokens.Wiped, tokens.Destroyed:
+		return t, s.reported(ctx, by, t, kind, details)
+	}
+	return s.Move(ctx, MoveCommand{
+		Caller: by, Token: t.ID, Move: move, Reason: "reported " + kind, Detail: map[string]any{"kind": kind, "details": details},
+	})
+}
+
+// reported records a report about a token that is out of use already.
+func (s *Service) reported(ctx context.Context, by parties.Caller, t tokens.Token, kind, details string) error {
+	who, err := s.person(ctx, t.Customer)
+	if err != nil {
+		return err
+	}
+	_, err = s.settle(ctx, nil, audit.Event{
+		Name: "token.reported", Outcome: string(t.State), Reason: kind, Person: who, Caller: by.ID, Request: by.Request,
+		Detail: map[string]any{"token": t.ID, "serial": t.Serial, "kind": kind, "details": details, "by": by.Name},
+	})
+	return err
+}
+
+// Unlock ends the locks of a token's credentials; it is itself evidence (clause
+// 5.22).
+func (s *Service) Unlock(ctx context.Context, by parties.Caller, ref, reason string) (tokens.Token, error) {
+	var c problem.Check
+	c.Unless(reason != "" && len(reason) <= 500, "reason", "needs 1 to 500 bytes")
+	if err := c.Err(); err != nil {
+		return tokens.Token{}, err
+	}
+	for range maxTries {
+		t, err := s.Token(ctx, ref)
+		if err != nil {
+			return tokens.Token{}, err
+		}
+		rows, intact, err := s.hotRows(ctx, t)
+		if err != nil {
+			return tokens.Token{}, err
+		}
+		effects := []settle.Effect{}
+		for i, row := range rows {
+			if !intact[i] {
+				return tokens.Token{}, problem.New(problem.Conflict, "a credential of this token is in quarantine; revoke the token")
+			}
+			next := row.Next()
+			next.Fails, next.Locks, next.LockedUntil = 0, 0, 0
+			signed, err := next.Sign(ctx, s.HSM)
+			if err != nil {
+				return tokens.Token{}, problem.Away(err)
+			}
+			effects = append(effects, settle.SwapHot{Hot: signed})
+		}
+		event, err := s.moveEvent(ctx, t, t, MoveCommand{Caller: by, Move: "unlock", Reason: reason})
+		if err != nil {
+			return tokens.Token{}, err
+		}
+		r, err := s.settle(ctx, effects, event)
+		if err != nil {
+			return tokens.Token{}, err
+		}
+		if r.Outcome == settle.Done {
+			return t, nil
+		}
+	}
+	return tokens.Token{}, errContended
+}

@@ -1,0 +1,111 @@
+package enrollment
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"mohur/audit"
+	"mohur/authn/pin"
+	"mohur/hsm"
+	"mohur/parties"
+	"mohur/problem"
+	"mohur/seal"
+	"mohur/settle"
+	"mohur/tokens"
+)
+
+// Data is everything this package reads.
+type Data interface {
+	Store
+	parties.Store
+	pin.Store
+}
+
+// Prover checks a granted proof of purpose action and returns the effect that
+// consumes it; the service of package authn is it.
+type Prover interface {
+	Spend(ctx context.Context, by parties.Caller, id, customer, name string, data []byte) (settle.Effect, error)
+}
+
+// Service brings credentials to people.
+type Service struct {
+	Store       Data
+	Settler     settle.Store
+	HSM         hsm.Module
+	Keys        *seal.Keyring
+	Audit       *audit.Drafter
+	PINs        *pin.Verifier
+	Prover      Prover
+	Parties     *parties.Service
+	Development bool // plain seed files are taken, secrets are told in the answer
+	Floor       time.Duration
+	Now         func() time.Time
+}
+
+// maxTries bounds how often a stale change is read and made again.
+const maxTries = 16
+
+var errContended = problem.New(problem.Conflict, "the token is being changed by somebody else; try again")
+
+func (s *Service) settle(ctx context.Context, effects []settle.Effect, events ...audit.Event) (settle.Result, error) {
+	return settle.Write(ctx, s.Settler, s.Audit, effects, events)
+}
+
+// Token returns a token by id, or by "serial:<value>" where only one has it.
+func (s *Service) Token(ctx context.Context, ref string) (tokens.Token, error) {
+	const bySerial = "serial:"
+	if len(ref) > len(bySerial) && ref[:len(bySerial)] == bySerial {
+		found, err := s.Store.TokensBySerial(ctx, ref[len(bySerial):])
+		switch {
+		case err != nil:
+			return tokens.Token{}, problem.Away(err)
+		case len(found) == 0:
+			return tokens.Token{}, problem.New(problem.NotFound, "there is no such token")
+		case len(found) > 1:
+			return tokens.Token{}, problem.New(problem.Conflict, "several tokens have this serial; use the id")
+		}
+		return found[0], nil
+	}
+	t, err := s.Store.Token(ctx, ref)
+	if errors.Is(err, parties.ErrNotFound) {
+		return tokens.Token{}, problem.New(problem.NotFound, "there is no such token")
+	}
+	if err != nil {
+		return tokens.Token{}, problem.Away(err)
+	}
+	return t, nil
+}
+
+// person is whom an entry about a token concerns: its customer, if any.
+func (s *Service) person(ctx context.Context, customer string) (audit.Person, error) {
+	if customer == "" {
+		return audit.Person{}, nil
+	}
+	c, err := s.Store.Customer(ctx, customer)
+	if errors.Is(err, parties.ErrNotFound) {
+		return audit.Person{}, nil
+	}
+	if err != nil {
+		return audit.Person{}, problem.Away(err)
+	}
+	return audit.Person{Pseudonym: c.Pseudonym, Key: c.Key}, nil
+}
+
+// hotRows reads the rows of a token's credentials and whether each is intact.
+func (s *Service) hotRows(ctx context.Context, t tokens.Token) ([]settle.Hot, []bool, error) {
+	reads, err := s.Store.Hot(ctx, t.Credentials...)
+	if err != nil {
+		return nil, nil, problem.Away(err)
+	}
+	rows, intact := make([]settle.Hot, len(reads)), make([]bool, len(reads))
+	for i, r := range reads {
+		r.Hot.ID = t.Credentials[i]
+		if intact[i], err = r.Intact(ctx, s.HSM); err != nil {
+			return nil, nil, problem.Away(err)
+		}
+		rows[i] = r.Hot
+		rows[i].Version = max(r.Hot.Version, r.Indexed)
+	}
+	return rows, intact, nil
+}

@@ -1,0 +1,79 @@
+package parties
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"mohur/ident"
+)
+
+// Client is a system that calls the API.
+type Client struct {
+	ID        string      `json:"id"`
+	Name      string      `json:"name"`
+	Roles     []Role      `json:"roles"`
+	Channels  []Channel   `json:"channels"`
+	Keys      []ClientKey `json:"keys"` // at most two live at once, for rotation
+	CreatedAt time.Time   `json:"created_at"`
+	Version   uint64      `json:"version"`
+}
+
+// ClientKey is one API key. Only its SHA-256 is kept: the key has 256 random
+// bits, so a fast hash gives a thief of the store nothing to guess.
+type ClientKey struct {
+	Hash      []byte    `json:"hash"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"` // zero: does not end (development only)
+}
+
+// SaveClient writes the client if the stored one has the version before it.
+type SaveClient struct{ Client Client }
+
+// EffectKey names the record.
+func (s SaveClient) EffectKey() string { return "client/" + s.Client.ID }
+
+const keyPrefix = "mk_"
+
+// NewKey makes an API key for the client: the text to hand out once, and what
+// is kept of it.
+func NewKey(client string, now, expires time.Time) (string, ClientKey) {
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	text := keyPrefix + strings.TrimPrefix(client, "cl_") + "_" + base64.RawURLEncoding.EncodeToString(secret)
+	return text, ClientKey{Hash: hashKey(text), CreatedAt: now, ExpiresAt: expires}
+}
+
+// KeyClient returns the client id an API key speaks of, without judging the key.
+func KeyClient(key string) (string, bool) {
+	rest, ok := strings.CutPrefix(key, keyPrefix)
+	if !ok {
+		return "", false
+	}
+	id, _, ok := strings.Cut(rest, "_")
+	if !ok || !ident.Valid("cl", "cl_"+id) {
+		return "", false
+	}
+	return "cl_" + id, true
+}
+
+// Holds reports whether key is one of the client's keys and has not expired.
+// All keys are compared, in constant time.
+func (c Client) Holds(key string, now time.Time) bool {
+	sum, found := hashKey(key), false
+	for _, k := range c.Keys {
+		same := subtle.ConstantTimeCompare(k.Hash, sum) == 1
+		if same && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt)) {
+			found = true
+		}
+	}
+	return found
+}
+
+func hashKey(key string) []byte {
+	sum := sha256.Sum256([]byte(key))
+	return sum[:]
+}

@@ -1,0 +1,85 @@
+// Package parties knows the people and systems the server deals with:
+// customers, the clients that speak for them, and the roles that say what each
+// may do. Names and contacts lie sealed under the person's own key; what is in
+// the clear says nothing about who somebody is.
+package parties
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"mohur/seal"
+)
+
+// ErrNotFound says that a store has no such record. Stores return it for every
+// kind of record; the domain decides what a caller is told.
+var ErrNotFound = errors.New("no such record")
+
+// CustomerState is active or suspended.
+type CustomerState string
+
+// The states of a customer.
+const (
+	CustomerActive    CustomerState = "active"
+	CustomerSuspended CustomerState = "suspended"
+)
+
+// Customer is a person. Accounts belong to a holder, which may be a company.
+type Customer struct {
+	ID              string        `json:"id"`
+	Pseudonym       string        `json:"pseudonym"` // random; all that audit headers say
+	Key             seal.Key      `json:"key"`
+	Sealed          []byte        `json:"sealed"` // Profile, under Key at ProfilePlace
+	Locale          string        `json:"locale"`
+	Segment         string        `json:"segment"`
+	ContractRef     string        `json:"contract_ref"`
+	ContractVersion string        `json:"contract_version"`
+	KYCRef          string        `json:"kyc_ref"`
+	State           CustomerState `json:"state"`
+	Reason          string        `json:"reason,omitempty"` // of a suspension
+	CreatedAt       time.Time     `json:"created_at"`
+	UpdatedAt       time.Time     `json:"updated_at"`
+	Version         uint64        `json:"version"`
+}
+
+// Profile is what identifies the person; it is stored sealed.
+type Profile struct {
+	Name  string `json:"name"`
+	Phone string `json:"phone"`
+	Email string `json:"email"`
+}
+
+// ProfilePlace is where a customer's sealed profile belongs.
+func ProfilePlace(customer string) string { return "customer/profile/" + customer }
+
+// SaveCustomer writes the customer if the stored one has the version before
+// it; version 1 is a new customer.
+type SaveCustomer struct{ Customer Customer }
+
+// EffectKey names the record.
+func (s SaveCustomer) EffectKey() string { return "customer/" + s.Customer.ID }
+
+// Store is what this package reads. Missing records are ErrNotFound.
+type Store interface {
+	Customer(ctx context.Context, id string) (Customer, error)
+	Client(ctx context.Context, id string) (Client, error)
+	Clients(ctx context.Context) ([]Client, error)
+}
+
+// ValidName bounds the ids a bank gives to people and references: 1 to 64 of
+// A-Z a-z 0-9 . _ : / @ + -.
+func ValidName(id string) bool {
+	if len(id) < 1 || len(id) > 64 {
+		return false
+	}
+	for i := range len(id) {
+		c := id[i]
+		letter := c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
+		if !letter && !strings.ContainsRune("._:/@+-", rune(c)) {
+			return false
+		}
+	}
+	return true
+}

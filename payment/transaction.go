@@ -1,0 +1,109 @@
+// Package payment decides what a payment needs before it may be made, binds the
+// proof to its amount and payee, keeps limits, and signs the authorization the
+// core banking system executes.
+package payment
+
+import (
+	"context"
+	"time"
+
+	"mohur/parties"
+)
+
+// State is where a transaction stands.
+type State string
+
+// The states of the contract.
+const (
+	PendingProof State = "pending_proof"
+	Held         State = "held"
+	Approved     State = "approved"
+	Denied       State = "denied"
+	Rejected     State = "rejected"
+	Expired      State = "expired"
+	Cancelled    State = "cancelled"
+	Executed     State = "executed"
+	Failed       State = "failed"
+)
+
+// Transaction is one electronic operation (clause 4.8). What names people or
+// accounts is sealed under the customer's key.
+type Transaction struct {
+	ID            string          `json:"id"`
+	Reference     string          `json:"reference"` // never reused (clause 2.1)
+	Customer      string          `json:"customer"`
+	Client        string          `json:"client"`
+	Channel       parties.Channel `json:"channel"`
+	Service       string          `json:"service"` // informational, transactional
+	Session       string          `json:"session"`
+	Minor         int64           `json:"minor"` // amount in minor units of Currency
+	Currency      string          `json:"currency"`
+	Sealed        []byte          `json:"sealed"`   // Details, under the customer's key at DetailsPlace
+	BodyMAC       []byte          `json:"body_mac"` // same reference, same body?
+	Decision      string          `json:"decision"`
+	State         State           `json:"state"`
+	Exemption     string          `json:"exemption,omitempty"`
+	Score         int             `json:"score"`
+	Reasons       []string        `json:"reasons,omitempty"`
+	Policy        int             `json:"policy"`
+	SHA256        []byte          `json:"sha256"` // of the linked text
+	Attempts      []string        `json:"attempts,omitempty"`
+	ACR           string          `json:"acr,omitempty"` // of the proof given
+	Shown         string          `json:"shown,omitempty"`
+	AMR           []string        `json:"amr,omitempty"`
+	Authorization []byte          `json:"authorization,omitempty"` // sealed compact JWS
+	JTI           string          `json:"jti,omitempty"`
+	Reserved      []Reservation   `json:"reserved,omitempty"` // given back if the payment is not made
+	Timeline      []Step          `json:"timeline"`
+	CreatedAt     time.Time       `json:"created_at"`
+	ExpiresAt     time.Time       `json:"expires_at"`
+	Version       uint64          `json:"version"`
+}
+
+// Reservation is a part of a limit this transaction holds.
+type Reservation struct {
+	Key    string `json:"key"`
+	Amount int64  `json:"amount"`
+}
+
+// Step is one line of the transaction's history (clause 5.15).
+type Step struct {
+	At     time.Time `json:"at"`
+	State  State     `json:"state"`
+	Reason string    `json:"reason,omitempty"`
+	By     string    `json:"by,omitempty"`
+}
+
+// DetailsPlace is where a transaction's sealed details belong;
+// AuthorizationPlace where its sealed authorization does.
+func DetailsPlace(id string) string { return "transaction/details/" + id }
+
+// AuthorizationPlace is where a transaction's sealed authorization belongs.
+func AuthorizationPlace(id string) string { return "transaction/authorization/" + id }
+
+// SaveTransaction writes the transaction if the stored one has the version
+// before it. A new one (version 1) whose reference any transaction ever had is
+// settle.Exists.
+type SaveTransaction struct{ Transaction Transaction }
+
+// EffectKey names the record.
+func (s SaveTransaction) EffectKey() string { return "transaction/" + s.Transaction.ID }
+
+// Filter selects transactions; empty members select all.
+type Filter struct {
+	Customer string
+	Client   string
+	State    State
+	Decision string
+	From, To time.Time
+}
+
+// Store is what this package reads. Missing records are parties.ErrNotFound.
+type Store interface {
+	parties.Store
+	Transaction(ctx context.Context, id string) (Transaction, error)
+	TransactionByReference(ctx context.Context, reference string) (Transaction, error)
+	Transactions(ctx context.Context, f Filter, cursor string, limit int) (items []Transaction, next string, err error)
+	// Reserved returns the running sum of a settle.Reserve key at now.
+	Reserved(ctx context.Context, key string, now time.Time) (int64, error)
+}
