@@ -117,3 +117,16 @@ func (p Policy) exempt(in Payment, score int) bool {
 	return in.Exempt && in.Minor <= p.LowValueEach && score <= p.MaxExemptScore &&
 		in.LowValueCount+1 <= p.LowValueInRow && in.LowValueSum+in.Minor <= p.LowValueSum
 }
+
+// texts say what a reason's code means.
+var texts = map[string]string{
+	"signal-missing":         "the front end left out a signal",
+	"currency-without-rate":  "there is no exchange rate for the currency",
+	"amount-held":            "the amount is above the band a customer's proof may approve",
+	"proof-needed":           "the amount, the count of exempt payments or the risk asks for a linked proof",
+	"no-suitable-credential": "the customer holds nothing that reaches the level asked for",
+	"limit-exceeded":         "the payment would pass the customer's limit for the day",
+}
+
+// Text returns what a reason's code means, "" for an unknown one.
+func Text(code string) string { return texts[code] }

@@ -1,0 +1,254 @@
+package payment
+
+import (
+	"context"
+	"crypto/hmac"
+	"errors"
+	"slices"
+	"time"
+
+	"mohur/audit"
+	"mohur/authn"
+	"mohur/ident"
+	"mohur/notify"
+	"mohur/parties"
+	"mohur/problem"
+	"mohur/risk"
+	"mohur/settle"
+)
+
+// CreateCommand begins a payment from a live session.
+type CreateCommand struct {
+	Caller      parties.Caller
+	AccessToken string // or
+	Session     string
+	Reference   string
+	Channel     parties.Channel
+	Service     string
+	Amount      Money
+	Purpose     string
+	Holder      string
+	Payer       Party
+	Payee       Party
+	Signals     risk.Signals
+}
+
+// Create decides a payment. The same reference with the same body is the same
+// transaction, whoever sends it again; with another body it is a conflict.
+func (s *Service) Create(ctx context.Context, cmd CreateCommand) (View, error) {
+	var c problem.Check
+	cmd.check(&c)
+	c.Unless(slices.Contains(parties.Channels(), cmd.Channel), "channel", "needs to be pc, internet or mobile")
+	c.Unless((cmd.AccessToken == "") != (cmd.Session == ""), "access_token", "needs either access_token or session")
+	if err := c.Err(); err != nil {
+		return View{}, err
+	}
+	session, customer, err := s.session(ctx, cmd)
+	if err != nil {
+		return View{}, err
+	}
+	minor, err := cmd.Amount.Minor()
+	if err != nil {
+		return View{}, err
+	}
+	mac, err := s.bodyMAC(ctx, cmd, minor)
+	if err != nil {
+		return View{}, problem.Away(err)
+	}
+	exempt := true
+	for range maxTries {
+		if v, found, err := s.same(ctx, cmd, mac, customer); found || err != nil {
+			return v, err
+		}
+		v, done, err := s.decide(ctx, cmd, session, customer, minor, mac, exempt)
+		if err != nil {
+			return View{}, err
+		}
+		switch done.Outcome {
+		case settle.Done:
+			return v, nil
+		case settle.Over:
+			exempt = false // a counter was full: the payment needs a proof
+		}
+	}
+	return View{}, errContended
+}
+
+// session returns the live session a payment is begun from.
+func (s *Service) session(ctx context.Context, cmd CreateCommand) (authn.Session, parties.Customer, error) {
+	var session authn.Session
+	var customer parties.Customer
+	var err error
+	if cmd.AccessToken != "" {
+		session, customer, err = s.Authn.LiveToken(ctx, cmd.Caller, cmd.AccessToken)
+	} else {
+		session, customer, err = s.Authn.Live(ctx, cmd.Caller, cmd.Session)
+	}
+	if errors.Is(err, authn.ErrDead) {
+		return session, customer, problem.New(problem.SessionEnded, "the session has ended; log in again")
+	}
+	if err == nil && session.Channel != cmd.Channel {
+		return session, customer, problem.New(problem.Forbidden, "the session was opened on another channel")
+	}
+	return session, customer, err
+}
+
+// same returns the transaction that has the reference already.
+func (s *Service) same(ctx context.Context, cmd CreateCommand, mac []byte, customer parties.Customer) (View, bool, error) {
+	t, err := s.Store.TransactionByReference(ctx, cmd.Reference)
+	if errors.Is(err, parties.ErrNotFound) {
+		return View{}, false, nil
+	}
+	if err != nil {
+		return View{}, false, problem.Away(err)
+	}
+	if t.Customer != customer.ID || !cmd.Caller.MaySee(t.Client, t.Channel) || !hmac.Equal(t.BodyMAC, mac) {
+		return View{}, true, problem.New(problem.Conflict, "the reference belongs to another operation; a reference is never used again (clause 2.1)")
+	}
+	v, err := s.view(ctx, t, customer)
+	return v, true, err
+}
+
+// decide asks the risk engine, before anything is authorised (clause 5.24), and
+// settles what it decided.
+func (s *Service) decide(ctx context.Context, cmd CreateCommand, session authn.Session, c parties.Customer, minor int64, mac []byte, exempt bool) (View, settle.Result, error) {
+	now := s.Now()
+	in := risk.Payment{Minor: minor, Currency: cmd.Amount.Currency, Signals: cmd.Signals, Exempt: exempt}
+	var err error
+	if in.LowValueCount, err = s.Store.Reserved(ctx, countKey(c.ID), now); err != nil {
+		return View{}, settle.Result{}, problem.Away(err)
+	}
+	if in.LowValueSum, err = s.Store.Reserved(ctx, sumKey(c.ID), now); err != nil {
+		return View{}, settle.Result{}, problem.Away(err)
+	}
+	verdict := s.Policy.Payment(in)
+	t := Transaction{
+		ID: ident.New("tx"), Reference: cmd.Reference, Customer: c.ID, Client: cmd.Caller.ID, Channel: cmd.Channel, Service: cmd.Service,
+		Session: session.ID, Minor: minor, Currency: cmd.Amount.Currency, BodyMAC: mac, Decision: string(verdict.Decision),
+		Exemption: verdict.Exemption, Score: verdict.Score, Policy: verdict.Policy, CreatedAt: now.UTC(), ExpiresAt: now.Add(pendingLife).UTC(), Version: 1,
+	}
+	for _, r := range verdict.Reasons {
+		t.Reasons = append(t.Reasons, r.Code)
+	}
+	d := Details{Purpose: cmd.Purpose, Holder: cmd.Holder, Payer: cmd.Payer, Payee: cmd.Payee}
+	draft := &draft{service: s, ctx: ctx, by: cmd.Caller, customer: c, t: t, d: d, now: now}
+	switch verdict.Decision {
+	case risk.Approved:
+		err = draft.exempt()
+	case risk.StepUp:
+		err = draft.stepUp(verdict.Reasons)
+	case risk.Held:
+		err = draft.hold()
+	default:
+		draft.t.step(now, Rejected, "policy", "policy")
+		err = draft.save("transaction.created", "policy")
+	}
+	if err != nil {
+		return View{}, settle.Result{}, err
+	}
+	r, err := s.settle(ctx, draft.effects, draft.events...)
+	if err != nil || r.Outcome != settle.Done {
+		return View{}, r, err
+	}
+	v, err := s.view(ctx, draft.t, c)
+	v.Reasons, v.Authentication = verdict.Reasons, draft.opened
+	return v, r, err
+}
+
+// draft is a transaction in the making with all that is settled with it.
+type draft struct {
+	service  *Service
+	ctx      context.Context
+	by       parties.Caller
+	customer parties.Customer
+	t        Transaction
+	d        Details
+	now      time.Time
+	opened   *authn.View
+	effects  []settle.Effect
+	events   []audit.Event
+}
+
+// save adds the record and its event, as the last thing.
+func (x *draft) save(name, reason string) error {
+	if err := x.service.seal(x.ctx, &x.t, x.customer, x.d); err != nil {
+		return err
+	}
+	x.effects = append(x.effects, SaveTransaction{x.t})
+	x.events = append(x.events, x.service.event(x.by, x.customer, x.t, name, reason, nil))
+	return nil
+}
+
+// exempt approves under the counted low-value exemption. The counters and the
+// day's limit are reserved in the same write: two payments never share a place.
+func (x *draft) exempt() error {
+	p, day := x.service.Policy, x.service.daily(x.t, x.now)
+	reserve := []settle.Reserve{
+		{Key: countKey(x.customer.ID), Amount: 1, Ceiling: p.LowValueInRow},
+		{Key: sumKey(x.customer.ID), Amount: x.t.Minor, Ceiling: p.LowValueSum},
+		day,
+	}
+	for _, r := range reserve {
+		x.effects = append(x.effects, r)
+		x.t.Reserved = append(x.t.Reserved, Reservation{Key: r.Key, Amount: r.Amount})
+	}
+	x.t.step(x.now, Approved, "exemption:"+x.t.Exemption, "policy")
+	if err := x.authorize(); err != nil {
+		return err
+	}
+	return x.save("transaction.created", "exemption")
+}
+
+// stepUp opens an authentication whose challenge is the linked text.
+func (x *draft) stepUp(reasons []risk.Reason) error {
+	x.t.step(x.now, PendingProof, "", "policy")
+	if err := x.ask(reasons); err != nil {
+		return err
+	}
+	return x.save("transaction.created", "proof-needed")
+}
+
+// ask opens an authentication for the transaction, with a text of its own.
+func (x *draft) ask(reasons []risk.Reason) error {
+	s, expires := x.service, x.now.Add(x.service.Authn.Settings.AttemptLife).UTC().Truncate(time.Second)
+	if expires.After(x.t.ExpiresAt) {
+		expires = x.t.ExpiresAt
+	}
+	var last authn.Challenge
+	view, effects, events, err := s.Authn.Open(x.ctx, authn.Opening{
+		Caller: x.by, Customer: x.customer.ID, Purpose: authn.Payment, Transaction: x.t.ID, Session: x.t.Session, Channel: x.t.Channel,
+		ACR: authn.ACR(s.Policy.PaymentACR), Score: x.t.Score, Reasons: reasons, ExpiresAt: expires,
+		Challenge: func() (authn.Challenge, error) {
+			var err error
+			last, err = authn.NewChallenge("payment", s.Issuer, x.customer.ID, expires, facts(x.t, x.d))
+			return last, err
+		},
+	})
+	if err != nil {
+		return err
+	}
+	x.d.Linked, x.t.SHA256 = last.Text, last.SHA256[:]
+	x.t.Attempts = append(x.t.Attempts, view.Attempt.ID)
+	if len(view.Attempt.Ways) == 0 && !slices.Contains(x.t.Reasons, "no-suitable-credential") {
+		x.t.Reasons = append(x.t.Reasons, "no-suitable-credential")
+	}
+	x.opened = &view
+	x.effects, x.events = append(x.effects, effects...), append(x.events, events...)
+	return nil
+}
+
+// hold keeps a suspicious or very large payment until security has looked at it
+// and tells the customer at once (clauses 5.26, 5.33). No proof approves it.
+func (x *draft) hold() error {
+	x.t.step(x.now, Held, "policy", "policy")
+	n := notify.Notice{
+		ID: ident.New("no"), Customer: x.customer.ID, Channel: "sms", Kind: "payment-held",
+		CreatedAt: x.now.UTC(), ExpiresAt: x.now.Add(24 * time.Hour).UTC(),
+	}
+	var err error
+	if n.Sealed, err = x.service.Keys.Seal(x.ctx, x.customer.Key, notify.Place(n.ID), []byte(x.t.Reference)); err != nil {
+		return problem.Away(err)
+	}
+	x.effects = append(x.effects, notify.Queue{Notice: n})
+	return x.save("transaction.created", "held")
+}

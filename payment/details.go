@@ -1,0 +1,115 @@
+package payment
+
+import (
+	"context"
+	"encoding/json"
+	"unicode"
+	"unicode/utf8"
+
+	"mohur/canonical"
+	"mohur/hsm"
+	"mohur/parties"
+	"mohur/problem"
+)
+
+// Party is one side of a payment: who, which account, at which bank.
+type Party struct {
+	Name    string `json:"name"`
+	Account string `json:"account"`
+	Bank    string `json:"bank"`
+	Country string `json:"country,omitempty"`
+}
+
+// Details are the facts clause 4.8 asks for that name people or accounts, and
+// the linked text over all of them. They lie sealed.
+type Details struct {
+	Purpose string `json:"purpose"`
+	Holder  string `json:"holder,omitempty"`
+	Payer   Party  `json:"payer"`
+	Payee   Party  `json:"payee"`
+	Linked  []byte `json:"linked,omitempty"` // canonical text of the last proof asked for
+}
+
+// checkDetails collects what clause 4.8 finds missing.
+func (cmd CreateCommand) check(c *problem.Check) {
+	c.Unless(parties.ValidName(cmd.Reference), "reference", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
+	c.Unless(cmd.Service == "transactional" || cmd.Service == "informational", "service", "needs to be informational or transactional")
+	text(c, "purpose", cmd.Purpose, 200, true)
+	text(c, "holder", cmd.Holder, 64, false)
+	text(c, "payer.name", cmd.Payer.Name, 140, true)
+	text(c, "payer.account", cmd.Payer.Account, 34, true)
+	text(c, "payer.bank", cmd.Payer.Bank, 70, true)
+	text(c, "payee.name", cmd.Payee.Name, 140, true)
+	text(c, "payee.account", cmd.Payee.Account, 34, true)
+	text(c, "payee.bank", cmd.Payee.Bank, 70, true)
+	text(c, "payee.country", cmd.Payee.Country, 2, true)
+	_, err := cmd.Amount.Minor()
+	if err != nil {
+		c.Unless(false, "amount", err.Error())
+	}
+}
+
+// text checks one member: there, short enough, and of characters a person can
+// see. Control and direction characters could show one payee and bind another.
+func text(c *problem.Check, field, value string, most int, needed bool) {
+	if value == "" {
+		c.Unless(!needed, field, "is needed (clause 4.8)")
+		return
+	}
+	c.Unless(utf8.RuneCountInString(value) <= most, field, "is too long")
+	for _, r := range value {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			c.Unless(false, field, "has a character that cannot be shown")
+			return
+		}
+	}
+}
+
+// facts are what the linked text says beside its fixed members.
+func facts(t Transaction, d Details) map[string]any {
+	m := map[string]any{
+		"reference": t.Reference, "amount": FromMinor(t.Minor, t.Currency), "payer": d.Payer, "payee": d.Payee, "purpose": d.Purpose,
+	}
+	if d.Holder != "" {
+		m["holder"] = d.Holder
+	}
+	return m
+}
+
+// bodyMAC tells the same request from another one with the same reference. It
+// leaves out what may differ between two sends of one payment.
+func (s *Service) bodyMAC(ctx context.Context, cmd CreateCommand, minor int64) ([]byte, error) {
+	text, err := canonical.JSON(map[string]any{
+		"reference": cmd.Reference, "channel": cmd.Channel, "service": cmd.Service, "amount": FromMinor(minor, cmd.Amount.Currency),
+		"purpose": cmd.Purpose, "holder": cmd.Holder, "payer": cmd.Payer, "payee": cmd.Payee,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.HSM.MAC(ctx, hsm.IdempotencyMAC, "transaction-body/v1", text)
+}
+
+// seal stores the details with the transaction.
+func (s *Service) seal(ctx context.Context, t *Transaction, c parties.Customer, d Details) error {
+	plain, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	if t.Sealed, err = s.Keys.Seal(ctx, c.Key, DetailsPlace(t.ID), plain); err != nil {
+		return problem.Away(err)
+	}
+	return nil
+}
+
+// details opens them.
+func (s *Service) details(ctx context.Context, t Transaction, c parties.Customer) (Details, error) {
+	var d Details
+	plain, err := s.Keys.Open(ctx, c.Key, DetailsPlace(t.ID), t.Sealed)
+	if err != nil {
+		return d, problem.Away(err)
+	}
+	if err := json.Unmarshal(plain, &d); err != nil {
+		return d, problem.Away(err)
+	}
+	return d, nil
+}

@@ -1,0 +1,158 @@
+package payment
+
+import (
+	"context"
+	"slices"
+
+	"mohur/authn"
+	"mohur/parties"
+	"mohur/problem"
+	"mohur/settle"
+)
+
+// change loads a transaction, lets f decide what becomes of it and settles it,
+// again when somebody else was faster.
+func (s *Service) change(ctx context.Context, by parties.Caller, id, name string, f func(x *draft) error) (View, error) {
+	for range maxTries {
+		t, c, err := s.load(ctx, by, id)
+		if err != nil {
+			return View{}, err
+		}
+		d, err := s.details(ctx, t, c)
+		if err != nil {
+			return View{}, err
+		}
+		x := &draft{service: s, ctx: ctx, by: by, customer: c, t: t, d: d, now: s.Now()}
+		x.t.Version++
+		if err := f(x); err != nil {
+			return View{}, err
+		}
+		if err := x.save(name, ""); err != nil {
+			return View{}, err
+		}
+		r, err := s.settle(ctx, x.effects, x.events...)
+		if err != nil {
+			return View{}, err
+		}
+		if r.Outcome == settle.Done {
+			v, err := s.view(ctx, x.t, c)
+			v.Authentication = x.opened
+			return v, err
+		}
+	}
+	return View{}, errContended
+}
+
+// in refuses a change from a state that does not allow it.
+func (x *draft) in(states ...State) error {
+	if !slices.Contains(states, x.t.State) {
+		return problem.New(problem.Conflict, "the transaction is "+string(x.t.State))
+	}
+	return nil
+}
+
+// release gives back what the transaction holds of limits.
+func (x *draft) release() {
+	for _, r := range x.t.Reserved {
+		x.effects = append(x.effects, settle.Release{Key: r.Key, Amount: r.Amount})
+	}
+	x.t.Reserved = nil
+}
+
+// Ask opens a further authentication: after one has expired, or for another
+// signer. The text is a new one, and only the last one approves.
+func (s *Service) Ask(ctx context.Context, by parties.Caller, id, accessToken string) (View, error) {
+	session, _, err := s.Authn.LiveToken(ctx, by, accessToken)
+	if err != nil {
+		if err == authn.ErrDead {
+			return View{}, problem.New(problem.SessionEnded, "the session has ended; log in again")
+		}
+		return View{}, err
+	}
+	return s.change(ctx, by, id, "transaction.asked", func(x *draft) error {
+		if err := x.in(PendingProof); err != nil {
+			return err
+		}
+		if session.Customer != x.t.Customer {
+			return problem.New(problem.NotFound, "there is no such transaction")
+		}
+		if !x.now.Before(x.t.ExpiresAt) {
+			return problem.New(problem.Expired, "the transaction has expired; begin a new one")
+		}
+		x.t.Session = session.ID
+		return x.ask(nil)
+	})
+}
+
+// Cancel ends a payment that has not been authorised.
+func (s *Service) Cancel(ctx context.Context, by parties.Caller, id string) (View, error) {
+	return s.change(ctx, by, id, "transaction.cancelled", func(x *draft) error {
+		if err := x.in(PendingProof, Held); err != nil {
+			return err
+		}
+		x.t.step(x.now, Cancelled, "", by.ID)
+		return nil
+	})
+}
+
+// Release lets a held payment ask for its proof again, with a new text. It never
+// approves (clause 5.26).
+func (s *Service) Release(ctx context.Context, by parties.Caller, id, reason string) (View, error) {
+	return s.change(ctx, by, id, "transaction.released", func(x *draft) error {
+		if err := x.in(Held); err != nil {
+			return err
+		}
+		if err := needReason(reason); err != nil {
+			return err
+		}
+		x.t.Decision = "step_up"
+		x.t.ExpiresAt = x.now.Add(pendingLife).UTC()
+		x.t.step(x.now, PendingProof, reason, by.ID)
+		return x.ask(nil)
+	})
+}
+
+// Reject ends a held payment for good.
+func (s *Service) Reject(ctx context.Context, by parties.Caller, id, reason string) (View, error) {
+	return s.change(ctx, by, id, "transaction.rejected", func(x *draft) error {
+		if err := x.in(Held); err != nil {
+			return err
+		}
+		if err := needReason(reason); err != nil {
+			return err
+		}
+		x.t.step(x.now, Rejected, reason, by.ID)
+		return nil
+	})
+}
+
+func needReason(reason string) error {
+	var c problem.Check
+	c.Unless(reason != "" && len(reason) <= 500, "reason", "needs 1 to 500 bytes")
+	return c.Err()
+}
+
+// Report records what the core banking system did with an authorization. Each is
+// executed once; what failed gives its part of the limits back.
+func (s *Service) Report(ctx context.Context, by parties.Caller, id, jti string, state State, detail string) (View, error) {
+	var c problem.Check
+	c.Unless(state == Executed || state == Failed, "state", "needs to be executed or failed")
+	c.Unless(len(detail) <= 500, "detail", "is too long")
+	if err := c.Err(); err != nil {
+		return View{}, err
+	}
+	name := map[State]string{Executed: "transaction.executed", Failed: "transaction.failed"}[state]
+	return s.change(ctx, by, id, name, func(x *draft) error {
+		if err := x.in(Approved); err != nil {
+			return err
+		}
+		if jti != x.t.JTI {
+			return problem.New(problem.Conflict, "the authorization is not the one of this transaction")
+		}
+		if state == Failed {
+			x.release()
+		}
+		x.t.step(x.now, state, detail, by.ID)
+		return nil
+	})
+}

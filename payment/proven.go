@@ -1,0 +1,76 @@
+package payment
+
+import (
+	"bytes"
+	"context"
+
+	"mohur/authn"
+	"mohur/parties"
+	"mohur/problem"
+	"mohur/settle"
+)
+
+// Proven approves a transaction whose proof authn found right, if it still
+// takes one and the proof is for its last linked text. When the day's limit
+// turns out full at the moment of settling, it is rejected instead.
+func (s *Service) Proven(ctx context.Context, a authn.Attempt, p authn.Proof, over bool) (authn.Consequence, error) {
+	t, err := s.Store.Transaction(ctx, a.Transaction)
+	if err != nil {
+		return authn.Consequence{}, problem.Away(err)
+	}
+	c, err := s.Store.Customer(ctx, t.Customer)
+	if err != nil {
+		return authn.Consequence{}, problem.Away(err)
+	}
+	if t.State != PendingProof || !p.At.Before(t.ExpiresAt) || t.Customer != a.Customer || !bytes.Equal(t.SHA256, a.SHA256) {
+		return authn.Consequence{}, authn.ErrNotPending
+	}
+	d, err := s.details(ctx, t, c)
+	if err != nil {
+		return authn.Consequence{}, err
+	}
+	x := &draft{service: s, ctx: ctx, by: parties.Caller{ID: a.Client}, customer: c, t: t, d: d, now: p.At}
+	x.t.Version++
+	x.t.ACR, x.t.Shown, x.t.AMR = string(p.ACR), p.Shown, p.AMR
+	if over {
+		return x.limited()
+	}
+	return x.approve()
+}
+
+// approve reserves the day's limit, starts the exemption's counters again and
+// signs the authorization.
+func (x *draft) approve() (authn.Consequence, error) {
+	day := x.service.daily(x.t, x.now)
+	x.effects = append(x.effects, day, settle.Reset{Key: countKey(x.customer.ID)}, settle.Reset{Key: sumKey(x.customer.ID)})
+	x.t.Reserved = append(x.t.Reserved, Reservation{Key: day.Key, Amount: day.Amount})
+	x.t.step(x.now, Approved, "", x.customer.ID)
+	if err := x.authorize(); err != nil {
+		return authn.Consequence{}, err
+	}
+	if err := x.save("transaction.approved", "proof"); err != nil {
+		return authn.Consequence{}, err
+	}
+	plain, err := x.service.Keys.Open(x.ctx, x.customer.Key, AuthorizationPlace(x.t.ID), x.t.Authorization)
+	if err != nil {
+		return authn.Consequence{}, problem.Away(err)
+	}
+	return x.consequence(string(plain)), nil
+}
+
+// limited rejects a proven payment that would pass the day's limit.
+func (x *draft) limited() (authn.Consequence, error) {
+	x.t.Reasons = append(x.t.Reasons, "limit-exceeded")
+	x.t.step(x.now, Rejected, "limit-exceeded", "policy")
+	if err := x.save("transaction.rejected", "limit-exceeded"); err != nil {
+		return authn.Consequence{}, err
+	}
+	return x.consequence(""), nil
+}
+
+func (x *draft) consequence(authorization string) authn.Consequence {
+	return authn.Consequence{
+		Effects: x.effects, Events: x.events,
+		Transaction: authn.TransactionResult{ID: x.t.ID, State: string(x.t.State), Authorization: authorization},
+	}
+}
