@@ -1,0 +1,193 @@
+package authn_test
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"go.etcd.io/bbolt"
+
+	"mohur/authn"
+	"mohur/banktest"
+	"mohur/tokens/pskc"
+)
+
+// edit opens the store's file as a thief of the database would, without the
+// server and without the HSM.
+func edit(t *testing.T, b *banktest.Bank, f func(tx *bbolt.Tx) error) {
+	t.Helper()
+	if err := b.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := bbolt.Open(b.Path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Update(f); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.Open()
+}
+
+// put replaces what stands under a key.
+func put(bucket, key string, value []byte) func(tx *bbolt.Tx) error {
+	return func(tx *bbolt.Tx) error { return tx.Bucket([]byte(bucket)).Put([]byte(key), value) }
+}
+
+// row reads what stands under a key.
+func row(t *testing.T, b *banktest.Bank, bucket, key string) []byte {
+	t.Helper()
+	var out []byte
+	edit(t, b, func(tx *bbolt.Tx) error {
+		out = bytes.Clone(tx.Bucket([]byte(bucket)).Get([]byte(key)))
+		return nil
+	})
+	if out == nil {
+		t.Fatalf("no %s in %s", key, bucket)
+	}
+	return out
+}
+
+// nobody checks that a right code and PIN are refused, that the credential is in
+// quarantine with one incident, and that it stays there.
+func nobody(t *testing.T, b *banktest.Bank, customer string, d *banktest.Device) {
+	t.Helper()
+	for range 2 {
+		if _, err := login(t, b, customer, authn.OTP, d.HOTP(), banktest.PIN); !refused(err) {
+			t.Fatalf("after the change: %v", err)
+		}
+	}
+	if q, i := b.Count("credential.quarantined", "", ""), b.Count("incident.opened", "", ""); q != 1 || i != 1 {
+		t.Fatalf("%d quarantines and %d incidents in the log, want one of each", q, i)
+	}
+	incidents, _, err := b.Store.Incidents(t.Context(), "", 10)
+	if err != nil || len(incidents) != 1 {
+		t.Fatalf("incidents: %v, %v", incidents, err)
+	}
+}
+
+// Clause 5.3.2: any byte of a hot row that is changed is found, and grants
+// nobody.
+func TestClause5_3_2_AChangedHotRowIsQuarantined(t *testing.T) {
+	for _, at := range []int{0, 7, 8, 9, 10, 11, 12, 20, 36, 43, 44, 59} {
+		t.Run(fmt.Sprintf("byte %d", at), func(t *testing.T) {
+			b := banktest.New(t)
+			c, d := b.Person(pskc.HOTP)
+			id := credentialOf(t, b, d)
+			was := row(t, b, "hot", id)
+			if len(was) != 60 {
+				t.Fatalf("a hot row of %d bytes", len(was))
+			}
+			was[at] ^= 1
+			edit(t, b, put("hot", id, was))
+			nobody(t, b, c.ID, d)
+		})
+	}
+}
+
+// Clause 5.3.2: an old row put back, with or without the failures it forgets,
+// is found by the index of last versions.
+func TestClause5_3_2_AnOldHotRowPutBackIsQuarantined(t *testing.T) {
+	b := banktest.New(t)
+	c, d := b.Person(pskc.HOTP)
+	id := credentialOf(t, b, d)
+	old := row(t, b, "hot", id)
+	if _, err := login(t, b, c.ID, authn.OTP, d.HOTP(), banktest.PIN); err != nil {
+		t.Fatal(err)
+	}
+	edit(t, b, put("hot", id, old))
+	nobody(t, b, c.ID, d)
+}
+
+// A row that was removed is not a row without failures.
+func TestClause5_3_2_AMissingHotRowIsQuarantined(t *testing.T) {
+	b := banktest.New(t)
+	c, d := b.Person(pskc.HOTP)
+	id := credentialOf(t, b, d)
+	edit(t, b, func(tx *bbolt.Tx) error { return tx.Bucket([]byte("hot")).Delete([]byte(id)) })
+	nobody(t, b, c.ID, d)
+}
+
+// Another token's row, whole and signed, is not this token's.
+func TestClause5_3_2_AnothersHotRowIsQuarantined(t *testing.T) {
+	b := banktest.New(t)
+	c, d := b.Person(pskc.HOTP)
+	_, other := b.Person(pskc.HOTP)
+	foreign := row(t, b, "hot", credentialOf(t, b, other))
+	edit(t, b, put("hot", credentialOf(t, b, d), foreign))
+	nobody(t, b, c.ID, d)
+}
+
+// Clause 5.27: a credential's record with another seed, or other parameters, is
+// quarantined; a thief cannot put his own token under a victim's name.
+func TestClause5_27_AChangedCredentialIsQuarantined(t *testing.T) {
+	b := banktest.New(t)
+	c, d := b.Person(pskc.HOTP)
+	_, thief := b.Person(pskc.HOTP)
+	id := credentialOf(t, b, d)
+	mine := row(t, b, "credential", credentialOf(t, b, thief))
+	edit(t, b, put("credential", id, bytes.ReplaceAll(mine, []byte(credentialOf(t, b, thief)), []byte(id))))
+	nobody(t, b, c.ID, d)
+}
+
+// Clause 5.27: a token record edited to name a victim gives nothing.
+func TestClause5_27_ATokenMovedToAVictimIsQuarantined(t *testing.T) {
+	b := banktest.New(t)
+	victim, _ := b.Person(pskc.OCRA)
+	thief, d := b.Person(pskc.HOTP)
+	tk, err := b.Enrollment.Token(t.Context(), d.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tk.Customer = victim.ID
+	edited := bytes.ReplaceAll(row(t, b, "token", tk.ID), []byte(thief.ID), []byte(victim.ID))
+	edit(t, b, func(tx *bbolt.Tx) error {
+		bk := tx.Bucket([]byte("token-by-customer"))
+		var key []byte
+		if err := bk.ForEach(func(k, v []byte) error {
+			if bytes.HasSuffix(k, []byte(tk.ID)) {
+				key = bytes.Clone(k)
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		if key == nil {
+			return fmt.Errorf("no index row")
+		}
+		if err := bk.Put(bytes.ReplaceAll(key, []byte(thief.ID), []byte(victim.ID)), []byte(tk.ID)); err != nil {
+			return err
+		}
+		return tx.Bucket([]byte("token")).Put([]byte(tk.ID), edited)
+	})
+	nobody(t, b, victim.ID, d)
+}
+
+// A PIN record put back after the PIN was changed is found.
+func TestClause5_27_AnOldPINPutBackIsQuarantined(t *testing.T) {
+	b := banktest.New(t)
+	c, d := b.Person(pskc.HOTP)
+	old := row(t, b, "pin", c.ID)
+	b.SetPIN(c.ID, "314159")
+	edit(t, b, put("pin", c.ID, old))
+	for range 2 {
+		if _, err := login(t, b, c.ID, authn.OTP, d.HOTP(), banktest.PIN); !refused(err) {
+			t.Fatalf("the old PIN: %v", err)
+		}
+	}
+	if n := b.Count("credential.quarantined", "", "pin-record-changed"); n != 1 {
+		t.Fatalf("%d quarantines", n)
+	}
+}
+
+func credentialOf(t *testing.T, b *banktest.Bank, d *banktest.Device) string {
+	t.Helper()
+	tk, err := b.Enrollment.Token(t.Context(), d.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tk.Credentials[0]
+}

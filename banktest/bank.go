@@ -1,0 +1,143 @@
+// Package banktest is a whole bank for tests: a real SoftHSM, a real store in a
+// file, the real services, and a clock that a test can move. Nothing in it is a
+// fake; what a test wants broken, it breaks itself.
+package banktest
+
+import (
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"mohur/audit"
+	"mohur/authn"
+	"mohur/authn/pin"
+	"mohur/enrollment"
+	"mohur/hsm"
+	"mohur/hsm/hsmtest"
+	"mohur/parties"
+	"mohur/payment"
+	"mohur/risk"
+	"mohur/seal"
+	"mohur/store/bolt"
+)
+
+// Issuer is the bank's url.
+const Issuer = "https://bank.test"
+
+// Bank is the house, wired as the server wires it.
+type Bank struct {
+	T          testing.TB
+	Path       string
+	Clock      *Clock
+	HSM        *hsmtest.Faulty
+	Store      *bolt.Store
+	Keys       *seal.Keyring
+	Key        seal.Key // the bank's own
+	Audit      *audit.Drafter
+	Parties    *parties.Service
+	Authn      *authn.Service
+	Enrollment *enrollment.Service
+	Payments   *payment.Service
+}
+
+// Clock is the time of the bank: the true time, moved.
+type Clock struct {
+	mu   sync.Mutex
+	plus time.Duration
+}
+
+// Now returns the bank's time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.plus)
+}
+
+// Forward moves the clock by d.
+func (c *Clock) Forward(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.plus += d
+}
+
+// New opens a new bank in a temporary directory.
+func New(t testing.TB) *Bank {
+	t.Helper()
+	b := &Bank{T: t, Path: filepath.Join(t.TempDir(), "mohur.db"), Clock: &Clock{}, HSM: &hsmtest.Faulty{Module: hsmtest.SoftHSM(t)}}
+	b.Open()
+	t.Cleanup(func() { b.Store.Close() })
+	return b
+}
+
+// Open opens the store and wires the services; after Store.Close it is a restart.
+func (b *Bank) Open() {
+	b.T.Helper()
+	store, err := bolt.Open(bolt.Options{Path: b.Path, Node: "n1", Now: b.Clock.Now, Fatal: func(err error) { b.T.Errorf("store: %v", err) }})
+	b.must(err)
+	b.Store = store
+	b.Keys = &seal.Keyring{HSM: b.HSM, Now: b.Clock.Now}
+	b.Key, err = store.BankKey(b.T.Context(), func() (seal.Key, error) { return b.Keys.New(b.T.Context(), "bank") })
+	b.must(err)
+	b.wire()
+	b.must(b.Authn.Start(b.T.Context()))
+}
+
+func (b *Bank) wire() {
+	var m hsm.Module = b.HSM
+	now, policy := b.Clock.Now, risk.Version1()
+	b.Audit = &audit.Drafter{Keys: b.Keys, Bank: b.Key, Now: now}
+	pins := pin.NewVerifier(m, 2)
+	settings := authn.DefaultSettings(Issuer)
+	settings.FloorPIN, settings.FloorRefusal = 0, 0 // tests of the floors set them
+	b.Parties = &parties.Service{Store: b.Store, Settler: b.Store, Keys: b.Keys, Audit: b.Audit, Now: now}
+	b.Authn = &authn.Service{
+		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Bank: b.Key, Audit: b.Audit, PINs: pins, Policy: policy, Settings: settings, Now: now,
+	}
+	b.Payments = &payment.Service{
+		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, Authn: b.Authn, Policy: policy, Issuer: Issuer,
+		Zone: time.FixedZone("Asia/Baku", 4*3600), Now: now,
+	}
+	b.Authn.Payments = b.Payments
+	b.Enrollment = &enrollment.Service{
+		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, PINs: pins, Prover: b.Authn, Parties: b.Parties, Development: true, Now: now,
+	}
+}
+
+func (b *Bank) must(err error) {
+	b.T.Helper()
+	if err != nil {
+		b.T.Fatal(err)
+	}
+}
+
+// Entries returns the headers of the audit log, oldest first.
+func (b *Bank) Entries() []audit.Header {
+	b.T.Helper()
+	var out []audit.Header
+	for from := uint64(0); ; {
+		batch, err := b.Store.Entries(b.T.Context(), from, 1000)
+		b.must(err)
+		if len(batch) == 0 {
+			return out
+		}
+		for _, e := range batch {
+			h, err := audit.ParseHeader(e.Header)
+			b.must(err)
+			out = append(out, h)
+		}
+		from += uint64(len(batch))
+	}
+}
+
+// Count counts the entries of the audit log that fit; an empty string fits all.
+func (b *Bank) Count(event, outcome, reason string) int {
+	b.T.Helper()
+	n := 0
+	for _, h := range b.Entries() {
+		if (event == "" || h.Event == event) && (outcome == "" || h.Outcome == outcome) && (reason == "" || h.Reason == reason) {
+			n++
+		}
+	}
+	return n
+}

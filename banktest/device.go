@@ -1,0 +1,69 @@
+package banktest
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"strings"
+
+	"github.com/pquerna/otp"
+	"github.com/pquerna/otp/hotp"
+	"github.com/pquerna/otp/totp"
+
+	"mohur/enrollment"
+	"mohur/tokens/pskc"
+)
+
+// Device is a token as its owner holds it. It computes codes with code that is
+// not the server's: HOTP and TOTP by pquerna/otp, OCRA here by hand.
+type Device struct {
+	ID, Serial string
+
+	bank *Bank
+	keys map[pskc.Algorithm]*pskc.Key
+}
+
+// Secret returns the seed of one of the device's keys.
+func (d *Device) Secret(kind pskc.Algorithm) []byte { return d.keys[kind].Secret }
+
+// HOTP presses the button once.
+func (d *Device) HOTP() string {
+	k := d.keys[pskc.HOTP]
+	code, err := hotp.GenerateCodeCustom(base32.StdEncoding.EncodeToString(k.Secret), k.Counter, hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+	d.bank.must(err)
+	k.Counter++
+	return code
+}
+
+// TOTP reads the code of the bank's present.
+func (d *Device) TOTP() string {
+	code, err := totp.GenerateCodeCustom(base32.StdEncoding.EncodeToString(d.keys[pskc.TOTP].Secret), d.bank.Clock.Now(), totp.ValidateOpts{Period: 30, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+	d.bank.must(err)
+	return code
+}
+
+// OCRA types a question into the device.
+func (d *Device) OCRA(question string) string {
+	k := d.keys[pskc.OCRA]
+	code := OCRA(k.Secret, k.Counter, question)
+	k.Counter++
+	return code
+}
+
+// OCRA computes a response of the suite OCRA-1:HOTP-SHA256-8:C-QN08, written
+// from RFC 6287 sections 5.1 and 5.2 and nothing else.
+func OCRA(seed []byte, counter uint64, question string) string {
+	n, _ := new(big.Int).SetString(question, 10)
+	q, _ := hex.DecodeString((n.Text(16) + strings.Repeat("0", 256))[:256])
+	m := hmac.New(sha256.New, seed)
+	m.Write([]byte(enrollment.OCRASuite + "\x00"))
+	m.Write(binary.BigEndian.AppendUint64(nil, counter))
+	m.Write(q)
+	sum := m.Sum(nil)
+	at := sum[31] & 15
+	return fmt.Sprintf("%08d", (binary.BigEndian.Uint32(sum[at:at+4])&0x7fffffff)%100000000)
+}
