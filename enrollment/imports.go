@@ -46,6 +46,9 @@ func (s *Service) BeginImport(ctx context.Context, cmd *ImportCommand) (tokens.I
 	c.Unless(known, "profile", "there is no device profile of that name")
 	c.Unless(cmd.TransportKey != "" || s.Development, "transport_key", "is needed: seeds in the clear are taken in development only")
 	c.Unless(len(cmd.Batch) <= 64 && len(cmd.Branch) <= 64, "batch", "batch and branch have at most 64 bytes")
+	if err := s.checkTransport(ctx, cmd.TransportKey, &c); err != nil {
+		return tokens.Import{}, err
+	}
 	if err := c.Err(); err != nil {
 		return tokens.Import{}, err
 	}
@@ -55,6 +58,23 @@ func (s *Service) BeginImport(ctx context.Context, cmd *ImportCommand) (tokens.I
 	}
 	return job, s.saveImport(ctx, cmd.Caller, job, "import.begun")
 }
+
+// checkTransport looks for the key before the file is read, so that a slip in its
+// name is told at once.
+func (s *Service) checkTransport(ctx context.Context, name string, c *problem.Check) error {
+	if name == "" {
+		return nil
+	}
+	keys, err := s.HSM.Keys(ctx)
+	if err != nil {
+		return problem.Away(err)
+	}
+	has := slices.ContainsFunc(keys, func(k hsm.KeyInfo) bool { return k.Key == hsm.Transport(name) })
+	c.Unless(has, "transport_key", noTransport)
+	return nil
+}
+
+const noTransport = "there is no transport key of that name in the HSM; bring it in with mohur keys import-transport"
 
 // RunImport reads the file: first all of it, so that a file that is refused
 // leaves nothing behind, then key by key.
@@ -70,7 +90,10 @@ func (s *Service) RunImport(ctx context.Context, cmd ImportCommand, job tokens.I
 	}
 	job = run.job
 	job.State, job.EndedAt, job.Version = tokens.ImportCompleted, s.Now().UTC(), job.Version+1
-	job.Total, job.SHA256 = max(job.Total, sum.Keys), hex.EncodeToString(sum.SHA256[:])
+	job.Total = max(job.Total, sum.Keys)
+	if sum.SHA256 != [32]byte{} {
+		job.SHA256 = hex.EncodeToString(sum.SHA256[:])
+	}
 	name := "import.completed"
 	if err != nil {
 		job.State, job.Error, name = tokens.ImportFailed, importError(err), "import.failed"
@@ -86,8 +109,8 @@ func importError(err error) string {
 	switch {
 	case errors.As(err, &f):
 		return f.Error()
-	case hsm.ClassOf(err) == hsm.ClassConfig:
-		return "there is no transport key of that name in the HSM; bring it in with mohur keys import-transport"
+	case hsm.ClassOf(err) == hsm.ClassInput:
+		return noTransport // it was deleted meanwhile
 	case errors.As(err, &p):
 		return p.Detail
 	}
