@@ -3,52 +3,24 @@ package authn_test
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
-
-	"go.etcd.io/bbolt"
 
 	"mohur/authn"
 	"mohur/banktest"
+	"mohur/store/bolttest"
 	"mohur/tokens/pskc"
 )
 
-// edit opens the store's file as a thief of the database would, without the
-// server and without the HSM.
-func edit(t *testing.T, b *banktest.Bank, f func(tx *bbolt.Tx) error) {
-	t.Helper()
-	if err := b.Store.Close(); err != nil {
-		t.Fatal(err)
-	}
-	db, err := bbolt.Open(b.Path, 0o600, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Update(f); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	b.Open()
+// row reads what stands under a key.
+func row(b *banktest.Bank, bucket, key string) (out []byte) {
+	b.Edit(func(f bolttest.File) { out = f.Get(bucket, key) })
+	return out
 }
 
 // put replaces what stands under a key.
-func put(bucket, key string, value []byte) func(tx *bbolt.Tx) error {
-	return func(tx *bbolt.Tx) error { return tx.Bucket([]byte(bucket)).Put([]byte(key), value) }
-}
-
-// row reads what stands under a key.
-func row(t *testing.T, b *banktest.Bank, bucket, key string) []byte {
-	t.Helper()
-	var out []byte
-	edit(t, b, func(tx *bbolt.Tx) error {
-		out = bytes.Clone(tx.Bucket([]byte(bucket)).Get([]byte(key)))
-		return nil
-	})
-	if out == nil {
-		t.Fatalf("no %s in %s", key, bucket)
-	}
-	return out
+func put(b *banktest.Bank, bucket, key string, value []byte) {
+	b.Edit(func(f bolttest.File) { f.Put(bucket, key, value) })
 }
 
 // nobody checks that a right code and PIN are refused, that the credential is in
@@ -77,12 +49,12 @@ func TestClause5_3_2_AChangedHotRowIsQuarantined(t *testing.T) {
 			b := banktest.New(t)
 			c, d := b.Person(pskc.HOTP)
 			id := credentialOf(t, b, d)
-			was := row(t, b, "hot", id)
+			was := row(b, "hot", id)
 			if len(was) != 60 {
 				t.Fatalf("a hot row of %d bytes", len(was))
 			}
 			was[at] ^= 1
-			edit(t, b, put("hot", id, was))
+			put(b, "hot", id, was)
 			nobody(t, b, c.ID, d)
 		})
 	}
@@ -94,11 +66,11 @@ func TestClause5_3_2_AnOldHotRowPutBackIsQuarantined(t *testing.T) {
 	b := banktest.New(t)
 	c, d := b.Person(pskc.HOTP)
 	id := credentialOf(t, b, d)
-	old := row(t, b, "hot", id)
+	old := row(b, "hot", id)
 	if _, err := login(t, b, c.ID, authn.OTP, d.HOTP(), banktest.PIN); err != nil {
 		t.Fatal(err)
 	}
-	edit(t, b, put("hot", id, old))
+	put(b, "hot", id, old)
 	nobody(t, b, c.ID, d)
 }
 
@@ -107,7 +79,7 @@ func TestClause5_3_2_AMissingHotRowIsQuarantined(t *testing.T) {
 	b := banktest.New(t)
 	c, d := b.Person(pskc.HOTP)
 	id := credentialOf(t, b, d)
-	edit(t, b, func(tx *bbolt.Tx) error { return tx.Bucket([]byte("hot")).Delete([]byte(id)) })
+	b.Edit(func(f bolttest.File) { f.Delete("hot", id) })
 	nobody(t, b, c.ID, d)
 }
 
@@ -116,8 +88,8 @@ func TestClause5_3_2_AnothersHotRowIsQuarantined(t *testing.T) {
 	b := banktest.New(t)
 	c, d := b.Person(pskc.HOTP)
 	_, other := b.Person(pskc.HOTP)
-	foreign := row(t, b, "hot", credentialOf(t, b, other))
-	edit(t, b, put("hot", credentialOf(t, b, d), foreign))
+	foreign := row(b, "hot", credentialOf(t, b, other))
+	put(b, "hot", credentialOf(t, b, d), foreign)
 	nobody(t, b, c.ID, d)
 }
 
@@ -128,8 +100,8 @@ func TestClause5_27_AChangedCredentialIsQuarantined(t *testing.T) {
 	c, d := b.Person(pskc.HOTP)
 	_, thief := b.Person(pskc.HOTP)
 	id := credentialOf(t, b, d)
-	mine := row(t, b, "credential", credentialOf(t, b, thief))
-	edit(t, b, put("credential", id, bytes.ReplaceAll(mine, []byte(credentialOf(t, b, thief)), []byte(id))))
+	mine := row(b, "credential", credentialOf(t, b, thief))
+	put(b, "credential", id, bytes.ReplaceAll(mine, []byte(credentialOf(t, b, thief)), []byte(id)))
 	nobody(t, b, c.ID, d)
 }
 
@@ -142,26 +114,11 @@ func TestClause5_27_ATokenMovedToAVictimIsQuarantined(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tk.Customer = victim.ID
-	edited := bytes.ReplaceAll(row(t, b, "token", tk.ID), []byte(thief.ID), []byte(victim.ID))
-	edit(t, b, func(tx *bbolt.Tx) error {
-		bk := tx.Bucket([]byte("token-by-customer"))
-		var key []byte
-		if err := bk.ForEach(func(k, v []byte) error {
-			if bytes.HasSuffix(k, []byte(tk.ID)) {
-				key = bytes.Clone(k)
-			}
-			return nil
-		}); err != nil {
-			return err
-		}
-		if key == nil {
-			return fmt.Errorf("no index row")
-		}
-		if err := bk.Put(bytes.ReplaceAll(key, []byte(thief.ID), []byte(victim.ID)), []byte(tk.ID)); err != nil {
-			return err
-		}
-		return tx.Bucket([]byte("token")).Put([]byte(tk.ID), edited)
+	edited := bytes.ReplaceAll(row(b, "token", tk.ID), []byte(thief.ID), []byte(victim.ID))
+	b.Edit(func(f bolttest.File) {
+		key := f.KeyEndingIn("token-by-customer", tk.ID)
+		f.Put("token-by-customer", strings.ReplaceAll(key, thief.ID, victim.ID), []byte(tk.ID))
+		f.Put("token", tk.ID, edited)
 	})
 	nobody(t, b, victim.ID, d)
 }
@@ -170,9 +127,9 @@ func TestClause5_27_ATokenMovedToAVictimIsQuarantined(t *testing.T) {
 func TestClause5_27_AnOldPINPutBackIsQuarantined(t *testing.T) {
 	b := banktest.New(t)
 	c, d := b.Person(pskc.HOTP)
-	old := row(t, b, "pin", c.ID)
+	old := row(b, "pin", c.ID)
 	b.SetPIN(c.ID, "314159")
-	edit(t, b, put("pin", c.ID, old))
+	put(b, "pin", c.ID, old)
 	for range 2 {
 		if _, err := login(t, b, c.ID, authn.OTP, d.HOTP(), banktest.PIN); !refused(err) {
 			t.Fatalf("the old PIN: %v", err)

@@ -20,6 +20,7 @@ import (
 	"mohur/risk"
 	"mohur/seal"
 	"mohur/store/bolt"
+	"mohur/store/bolttest"
 )
 
 // Issuer is the bank's url.
@@ -140,4 +141,12 @@ func (b *Bank) Count(event, outcome, reason string) int {
 		}
 	}
 	return n
+}
+
+// Edit stops the bank, lets a thief edit the store's file, and starts it again.
+func (b *Bank) Edit(f func(bolttest.File)) {
+	b.T.Helper()
+	b.must(b.Store.Close())
+	bolttest.Edit(b.T, b.Path, f)
+	b.Open()
 }

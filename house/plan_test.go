@@ -30,7 +30,7 @@ var mohur = plan{
 	// Modules that stay behind an edge, and the only packages that may import them.
 	outside: []outside{
 		{module: "github.com/gin-gonic/gin", only: list("api", "web")},
-		{module: "go.etcd.io/bbolt", only: list("store/bolt")},
+		{module: "go.etcd.io/bbolt", only: list("store/bolt", "store/bolttest")},
 		{module: "github.com/jackc/pgx", only: list("store/postgres")},
 		{module: "github.com/miekg/pkcs11", only: list("hsm/pkcs11", "cmd/mohur-card")},
 		{module: "github.com/ThalesGroup/crypto11", only: list("hsm/pkcs11")},
