@@ -15,7 +15,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -62,7 +61,8 @@ type Entry struct {
 	Sealed []byte `json:"sealed,omitempty"`
 }
 
-// Stamp gives the draft its place and returns the entry to store.
+// Stamp gives the draft its place and returns the entry to store. It refuses a
+// header that was not made by a Drafter and that no verifier would accept.
 func (d Draft) Stamp(node string, seq uint64) (Entry, error) {
 	h := d.Header
 	h.Node, h.Seq = node, seq
@@ -123,8 +123,12 @@ func (d *Drafter) Draft(ctx context.Context, e Event) (Draft, error) {
 	rand.Read(salt)
 	h := e.header(d.Now(), Commitment(salt, sealed))
 	// Found out here and not in the store's write, where it would hold up others.
-	if b, err := h.encode(); err != nil || len(b) > MaxHeader-maxPlace {
-		return Draft{}, errors.Join(fmt.Errorf("audit: the header of %s is longer than %d bytes", e.Name, MaxHeader-maxPlace), err)
+	b, err := h.encode()
+	if err != nil {
+		return Draft{}, err
+	}
+	if len(b) > MaxHeader-maxPlace {
+		return Draft{}, fmt.Errorf("audit: the header of %s has %d bytes", e.Name, len(b))
 	}
 	return Draft{Header: h, Salt: salt, Sealed: sealed}, nil
 }

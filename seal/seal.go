@@ -15,6 +15,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -25,7 +26,8 @@ const (
 	version   = 1
 	nonceSize = 12
 	keySize   = 32
-	keepFor   = 5 * time.Minute // how long an unwrapped key stays in memory
+	keepFor   = 5 * time.Minute // how long an unwrapped key is used from memory
+	maxKept   = 4096            // unwrapped keys in memory at a time
 )
 
 // ErrOpen says that a box was changed, belongs to another place, or its
@@ -105,21 +107,15 @@ func (k *Keyring) Open(ctx context.Context, key Key, place string, box []byte) (
 	return plain, nil
 }
 
+// aead returns the person's key, unwrapped now or within the last five minutes.
 func (k *Keyring) aead(ctx context.Context, key Key) (cipher.AEAD, error) {
 	if len(key.Wrapped) == 0 {
 		return nil, ErrErased
 	}
-	now := time.Now
-	if k.Now != nil {
-		now = k.Now
-	}
 	// The wrapped bytes are part of the name: a replaced key is another key.
 	id := key.Person + "\x00" + string(key.Wrapped)
-	k.mu.Lock()
-	have, ok := k.kept[id]
-	k.mu.Unlock()
-	if ok && now().Before(have.until) {
-		return have.aead, nil
+	if aead := k.recall(id); aead != nil {
+		return aead, nil
 	}
 	raw, err := k.HSM.Open(ctx, hsm.DataKEK, place(key.Person), key.Wrapped)
 	if err != nil {
@@ -137,21 +133,40 @@ func (k *Keyring) aead(ctx context.Context, key Key) (cipher.AEAD, error) {
 	if err != nil {
 		return nil, err
 	}
+	k.remember(id, aead)
+	return aead, nil
+}
+
+func (k *Keyring) now() time.Time {
+	if k.Now != nil {
+		return k.Now()
+	}
+	return time.Now()
+}
+
+// recall returns a kept key that has not run out, or nil.
+func (k *Keyring) recall(id string) cipher.AEAD {
+	now := k.now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if have, ok := k.kept[id]; ok && now.Before(have.until) {
+		return have.aead
+	}
+	return nil
+}
+
+// remember keeps a key and lets go of those that have run out, so that none
+// outstays its time for want of being asked for.
+func (k *Keyring) remember(id string, aead cipher.AEAD) {
+	now := k.now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.kept == nil {
 		k.kept = make(map[string]kept)
 	}
-	if len(k.kept) >= 4096 {
-		for id, v := range k.kept {
-			if now().After(v.until) {
-				delete(k.kept, id)
-			}
-		}
-		if len(k.kept) >= 4096 {
-			clear(k.kept)
-		}
+	maps.DeleteFunc(k.kept, func(_ string, v kept) bool { return !now.Before(v.until) })
+	if len(k.kept) >= maxKept {
+		clear(k.kept)
 	}
-	k.kept[id] = kept{aead: aead, until: now().Add(keepFor)}
-	return aead, nil
+	k.kept[id] = kept{aead: aead, until: now.Add(keepFor)}
 }
