@@ -25,6 +25,9 @@ type AnswerCommand struct {
 	Binding    string
 }
 
+// maxSecret bounds a code or a PIN in bytes.
+const maxSecret = 64
+
 // refused is the one refusal: the cause is for the audit log and the metrics.
 func refused() error {
 	return problem.New(problem.AuthenticationFailed, "the response was not accepted")
@@ -45,7 +48,11 @@ type ruling struct {
 // granted, and the one refusal for everything else, at the same floor of time.
 func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
 	received := s.Now()
-	a, err := s.visible(ctx, cmd.Caller, cmd.Attempt)
+	if n := len(cmd.Secret); n == 0 || n > maxSecret {
+		return View{}, &problem.Error{Code: problem.Invalid, Detail: "the answer has no code or PIN that could be judged",
+			Fields: []problem.Field{{Field: "code", Message: "needs 1 to 64 bytes"}}}
+	}
+	a, err := s.answerable(ctx, cmd.Caller, cmd.Attempt)
 	if err != nil {
 		return View{}, err
 	}
@@ -54,7 +61,10 @@ func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
 		return View{}, err
 	}
 	defer leave()
-	r, err := s.rule(ctx, cmd, received)
+	// From here on the caller cannot get away: what is evaluated is counted.
+	judged, done := context.WithTimeout(context.WithoutCancel(ctx), s.Settings.JudgeTime)
+	defer done()
+	r, err := s.rule(judged, cmd, received)
 	if err != nil {
 		return View{}, err
 	}
@@ -74,11 +84,14 @@ func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
 func (s *Service) rule(ctx context.Context, cmd AnswerCommand, received time.Time) (ruling, error) {
 	over := false
 	for range maxTries {
-		a, err := s.visible(ctx, cmd.Caller, cmd.Attempt)
+		a, err := s.answerable(ctx, cmd.Caller, cmd.Attempt)
 		if err != nil {
 			return ruling{}, err
 		}
 		r, err := s.evaluate(ctx, a, cmd, received, over)
+		if errors.Is(err, errMoved) {
+			continue
+		}
 		if err != nil {
 			return ruling{}, err
 		}
@@ -107,6 +120,19 @@ func (s *Service) visible(ctx context.Context, by parties.Caller, id string) (At
 	}
 	return a, nil
 }
+
+// answerable loads an attempt for a caller who answers it: only the client that
+// began it does.
+func (s *Service) answerable(ctx context.Context, by parties.Caller, id string) (Attempt, error) {
+	a, err := s.visible(ctx, by, id)
+	if err == nil && !by.MayAct(a.Client, a.Channel) {
+		return Attempt{}, problem.New(problem.NotFound, "there is no such authentication")
+	}
+	return a, err
+}
+
+// errMoved says that what was read changed while it was evaluated: read again.
+var errMoved = errors.New("authn: moved")
 
 // keysOf are the queues an answer waits in: those of every credential it may be
 // judged against, decoys like real ones, and of the PIN.
@@ -142,7 +168,7 @@ func (s *Service) evaluate(ctx context.Context, a Attempt, cmd AnswerCommand, re
 	case a.State != Pending || a.Answers >= s.Settings.MaxAnswers:
 		return j.closed()
 	case !s.bound(a, cmd.Binding):
-		return j.refuse("binding-mismatch")
+		return j.foreign()
 	case offer == nil || !offer.has(cmd.Credential):
 		return j.spend("not-offered")
 	case cmd.Method == PIN:

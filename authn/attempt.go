@@ -127,6 +127,7 @@ type Attempt struct {
 	CreatedAt   time.Time       `json:"created_at"`
 	ExpiresAt   time.Time       `json:"expires_at"`
 	Version     uint64          `json:"version"`
+	MAC         []byte          `json:"mac,omitempty"`
 }
 
 // TextPlace is where an attempt's sealed challenge text belongs.
@@ -157,6 +158,7 @@ type Session struct {
 	EndedAt    time.Time       `json:"ended_at,omitzero"`
 	EndReason  string          `json:"end_reason,omitempty"`
 	Version    uint64          `json:"version"`
+	MAC        []byte          `json:"mac,omitempty"`
 }
 
 // SaveSession writes the session if the stored one has the version before it.
@@ -164,6 +166,16 @@ type SaveSession struct{ Session Session }
 
 // EffectKey names the record.
 func (s SaveSession) EffectKey() string { return "session/" + s.Session.ID }
+
+// RequireSession changes nothing and is stale unless the session still has that
+// version: nothing is granted from one that was ended meanwhile.
+type RequireSession struct {
+	ID      string
+	Version uint64
+}
+
+// EffectKey names the record.
+func (r RequireSession) EffectKey() string { return "session/" + r.ID }
 
 // Store is what this package reads. Missing records are parties.ErrNotFound.
 type Store interface {

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -150,14 +151,35 @@ func (s *Service) Open(ctx context.Context, o Opening) (View, []settle.Effect, [
 	}
 	effects := []settle.Effect{SaveAttempt{a}}
 	events := []audit.Event{s.event(o.Caller, who.customer, a, "authentication.opened", string(Pending), a.Cause, nil)}
-	for i := 0; len(open)-i >= s.Settings.MaxOpen; i++ {
-		old := open[i]
+	for _, old := range s.displaced(open) {
 		old.State, old.Version = Expired, old.Version+1
 		old.PIN, old.Possession = nil, nil
 		effects = append(effects, SaveAttempt{old})
 		events = append(events, s.event(o.Caller, who.customer, old, "authentication.displaced", string(Expired), "too-many-open", nil))
 	}
 	return View{Attempt: a, Text: challenge.Text, Reasons: who.reasons(o)}, effects, events, nil
+}
+
+// displaced are the attempts that give way so that one more has room: the oldest
+// log-ins first, so that a stranger who begins log-ins for an id does not end
+// the proof of a payment.
+func (s *Service) displaced(open []Attempt) []Attempt {
+	n := len(open) + 1 - s.Settings.MaxOpen
+	if n <= 0 {
+		return nil
+	}
+	byPurpose := slices.Clone(open)
+	slices.SortStableFunc(byPurpose, func(a, b Attempt) int {
+		return cmp.Compare(weight(a.Purpose), weight(b.Purpose))
+	})
+	return byPurpose[:n]
+}
+
+func weight(p Purpose) int {
+	if p == Login {
+		return 0
+	}
+	return 1
 }
 
 func bindingSum(value string) []byte {

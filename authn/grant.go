@@ -6,6 +6,7 @@ import (
 
 	"mohur/ident"
 	"mohur/problem"
+	"mohur/tokens"
 )
 
 // SessionGrant is a new session with its first access token.
@@ -34,8 +35,8 @@ func (j *judgement) grant(c candidate, withPIN bool, at time.Time) (ruling, erro
 	if withPIN || c.profile.PINOnDevice {
 		reached = Strong
 	}
-	if j.attempt.Purpose == Payment && reached == Strong && j.attempt.ACR == Linked {
-		reached = Linked // only OCRA was offered, and its question is this payment
+	if j.attempt.Purpose == Payment && reached == Strong && c.credential.Kind == tokens.OCRA {
+		reached = Linked // the question it answered is this payment
 	}
 	if reached.Rank() < j.attempt.ACR.Rank() {
 		return j.refuse("level-not-reached")
@@ -80,9 +81,16 @@ func (j *judgement) grantPayment(p Proof) (ruling, error) {
 	if err != nil {
 		return ruling{}, problem.Away(err)
 	}
-	if !session.EndedAt.IsZero() || !j.received.Before(session.ExpiresAt) {
+	// Idleness is not asked: the answer is the customer's activity.
+	session.LastUsed = j.received
+	alive, err := s.alive(j.ctx, session, j.customer, j.received)
+	if err != nil {
+		return ruling{}, err
+	}
+	if !alive {
 		return j.refusePayment("session-ended")
 	}
+	j.effects = append(j.effects, RequireSession{ID: session.ID, Version: session.Version})
 	if s.Payments == nil {
 		return ruling{}, problem.Away(errors.New("authn: no payments are served"))
 	}

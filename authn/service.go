@@ -30,6 +30,7 @@ type Settings struct {
 	Limits       Limits
 	MaxAnswers   int           // an attempt takes no more
 	MaxOpen      int           // open attempts of a customer; the oldest gives way
+	JudgeTime    time.Duration // an answer that was taken up is judged and settled within
 	FloorPIN     time.Duration // from receipt, for every verdict with a PIN
 	FloorRefusal time.Duration // from receipt, for every other refusal
 }
@@ -38,7 +39,7 @@ type Settings struct {
 func DefaultSettings(issuer string) Settings {
 	return Settings{
 		Issuer: issuer, AttemptLife: 5 * time.Minute, Idle: 5 * time.Minute, Absolute: 12 * time.Hour,
-		TokenLife: 5 * time.Minute, Limits: DefaultLimits(), MaxAnswers: 30, MaxOpen: 20,
+		TokenLife: 5 * time.Minute, Limits: DefaultLimits(), MaxAnswers: 30, MaxOpen: 20, JudgeTime: 5 * time.Second,
 		FloorPIN: 150 * time.Millisecond, FloorRefusal: 25 * time.Millisecond,
 	}
 }

@@ -74,13 +74,27 @@ func (s *Service) LiveToken(ctx context.Context, by parties.Caller, token string
 	if err != nil {
 		return Session{}, parties.Customer{}, err
 	}
-	return s.Live(ctx, by, c.Session)
+	session, customer, err := s.Live(ctx, by, c.Session)
+	if err == nil && (c.Subject != session.Customer || c.Client != session.Client || c.ACR != session.ACR) {
+		return session, customer, ErrDead // the token was made for another session
+	}
+	return session, customer, err
 }
 
-// Live returns a session that may be used now: not ended, not idle, not past
-// its absolute life, its customer active and the credential it was opened with
-// still in use. What another client began is ErrDead.
+// Live returns a session the caller may use now: begun by this client, not
+// ended, not idle, not past its absolute life, its customer active ever since and
+// the credential it was opened with still in use. Anything else is ErrDead.
 func (s *Service) Live(ctx context.Context, by parties.Caller, id string) (Session, parties.Customer, error) {
+	return s.live(ctx, id, by.MayAct)
+}
+
+// Introspect returns a live session to a caller who may see it: what Live says,
+// without the right to use it.
+func (s *Service) Introspect(ctx context.Context, by parties.Caller, id string) (Session, parties.Customer, error) {
+	return s.live(ctx, id, by.MaySee)
+}
+
+func (s *Service) live(ctx context.Context, id string, may func(string, parties.Channel) bool) (Session, parties.Customer, error) {
 	session, err := s.Store.Session(ctx, id)
 	if errors.Is(err, parties.ErrNotFound) {
 		return Session{}, parties.Customer{}, ErrDead
@@ -88,28 +102,38 @@ func (s *Service) Live(ctx context.Context, by parties.Caller, id string) (Sessi
 	if err != nil {
 		return Session{}, parties.Customer{}, problem.Away(err)
 	}
-	if !by.MaySee(session.Client, session.Channel) || s.ended(session, s.Now()) != "" {
+	if !may(session.Client, session.Channel) {
 		return session, parties.Customer{}, ErrDead
 	}
 	c, err := s.Store.Customer(ctx, session.Customer)
 	if err != nil {
 		return Session{}, parties.Customer{}, problem.Away(err)
 	}
-	if c.State != parties.CustomerActive {
-		return session, c, ErrDead
-	}
-	rows, err := s.Store.Hot(ctx, session.Credential)
+	alive, err := s.alive(ctx, session, c, s.Now())
 	if err != nil {
-		return Session{}, parties.Customer{}, problem.Away(err)
+		return Session{}, parties.Customer{}, err
 	}
-	intact, err := rows[0].Intact(ctx, s.HSM)
-	if err != nil {
-		return Session{}, parties.Customer{}, problem.Away(err)
-	}
-	if !intact || rows[0].Hot.State != settle.HotLive {
+	if !alive {
 		return session, c, ErrDead
 	}
 	return session, c, nil
+}
+
+// alive reports whether a session may be used at now.
+func (s *Service) alive(ctx context.Context, session Session, c parties.Customer, now time.Time) (bool, error) {
+	if s.ended(session, now) != "" || c.State != parties.CustomerActive || session.AuthTime.Before(c.Since) {
+		return false, nil
+	}
+	rows, err := s.Store.Hot(ctx, session.Credential)
+	if err != nil {
+		return false, problem.Away(err)
+	}
+	intact, err := rows[0].Intact(ctx, s.HSM)
+	if err != nil {
+		return false, problem.Away(err)
+	}
+	hot := rows[0].Hot
+	return intact && hot.State == settle.HotLive && hot.Owner == settle.OwnerOf(session.Customer), nil
 }
 
 // ended says why a session is over at now, "" when it is not.

@@ -2,6 +2,7 @@ package authn
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"mohur/audit"
@@ -78,7 +79,9 @@ func (j *judgement) quarantine(c *candidate) error {
 }
 
 func (s *Service) quarantined(ctx context.Context, row settle.Hot) (settle.Hot, error) {
-	row = row.Next()
+	if row.Version < math.MaxUint64 {
+		row.Version++
+	}
 	row.State = settle.HotQuarantined
 	signed, err := row.Sign(ctx, s.HSM)
 	if err != nil {

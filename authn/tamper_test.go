@@ -106,7 +106,7 @@ func TestClause5_27_AChangedCredentialIsQuarantined(t *testing.T) {
 }
 
 // Clause 5.27: a token record edited to name a victim gives nothing.
-func TestClause5_27_ATokenMovedToAVictimIsQuarantined(t *testing.T) {
+func TestClause5_27_ATokenMovedToAVictimIsNothing(t *testing.T) {
 	b := banktest.New(t)
 	victim, _ := b.Person(pskc.OCRA)
 	thief, d := b.Person(pskc.HOTP)
@@ -120,7 +120,18 @@ func TestClause5_27_ATokenMovedToAVictimIsQuarantined(t *testing.T) {
 		f.Put("token-by-customer", strings.ReplaceAll(key, thief.ID, victim.ID), []byte(tk.ID))
 		f.Put("token", tk.ID, edited)
 	})
-	nobody(t, b, victim.ID, d)
+	v := begin(t, b, victim.ID)
+	for _, o := range v.Attempt.Offers {
+		if o.Method == authn.OTP {
+			t.Fatalf("the thief's token is offered to the victim: %+v", o)
+		}
+	}
+	if _, err := login(t, b, victim.ID, authn.OTP, d.HOTP(), banktest.PIN); !refused(err) {
+		t.Fatal(err)
+	}
+	if n := b.Count("incident.opened", "", "record.tampered"); n != 1 {
+		t.Fatalf("%d incidents", n)
+	}
 }
 
 // A PIN record put back after the PIN was changed is found.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mohur/authn/otp"
@@ -67,6 +68,7 @@ func (s *Service) offers(ctx context.Context, c parties.Customer, o Opening) (su
 	if err != nil {
 		return subject{}, problem.Away(err)
 	}
+	slices.SortStableFunc(held, func(a, b tokens.Token) int { return activated(b).Compare(activated(a)) })
 	_, err = s.Store.PIN(ctx, c.ID)
 	if err != nil && !errors.Is(err, parties.ErrNotFound) {
 		return subject{}, problem.Away(err)
@@ -84,6 +86,11 @@ func (s *Service) offers(ctx context.Context, c parties.Customer, o Opening) (su
 		}
 		for _, id := range t.Credentials {
 			cred, err := s.Store.Credential(ctx, id)
+			if errors.Is(err, parties.ErrNotFound) {
+				// Somebody removed it: it stays offered, so that an answer finds out.
+				cred = tokens.Credential{ID: id, Kind: tokens.HOTP}
+				err = nil
+			}
 			if err != nil {
 				return subject{}, problem.Away(err)
 			}
@@ -98,6 +105,17 @@ func (s *Service) offers(ctx context.Context, c parties.Customer, o Opening) (su
 	}
 	out.offerPIN()
 	return out, nil
+}
+
+// activated is when a token came to life, for the order of the list: an answer
+// that names no credential is judged against the first.
+func activated(t tokens.Token) (at time.Time) {
+	for _, h := range t.History {
+		if h.Move == tokens.Activate {
+			at = h.At
+		}
+	}
+	return at
 }
 
 // add offers one credential under its method, if its method reaches the level.
@@ -144,7 +162,8 @@ func mask(serial string) string {
 	return "••••" + serial[max(0, len(serial)-4):]
 }
 
-// fake is the decoy of an id: one OTP credential that exists nowhere.
+// fake is the decoy of an id: one OTP credential that exists nowhere. What kind
+// it is and how it is labelled follows from the id, like all of it.
 func (s *Service) fake(ctx context.Context, o Opening) (subject, error) {
 	sum, err := s.HSM.MAC(ctx, hsm.IdempotencyMAC, "decoy/v1", []byte(o.Customer))
 	if err != nil {
@@ -154,11 +173,18 @@ func (s *Service) fake(ctx context.Context, o Opening) (subject, error) {
 	return subject{
 		decoy: true,
 		offers: []Offer{
-			{Method: OTP, Credentials: []Offered{{ID: ident.From("cr", sum[:16]), Kind: string(tokens.TOTP), Label: mask(fmt.Sprintf("%04d", digits))}}},
+			{Method: OTP, Credentials: []Offered{{ID: ident.From("cr", sum[:16]), Kind: decoyKind(sum[20]), Label: mask(fmt.Sprintf("%04d", digits))}}},
 			{Method: PIN, Credentials: []Offered{}},
 		},
 		ways: [][]Method{{OTP, PIN}},
 	}, nil
+}
+
+func decoyKind(b byte) string {
+	if b&1 == 0 {
+		return string(tokens.TOTP)
+	}
+	return string(tokens.HOTP)
 }
 
 // maxNonces is how often a challenge is made again because its OCRA question is

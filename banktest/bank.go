@@ -21,6 +21,7 @@ import (
 	"mohur/seal"
 	"mohur/store/bolt"
 	"mohur/store/bolttest"
+	"mohur/store/bound"
 )
 
 // Issuer is the bank's url.
@@ -32,7 +33,8 @@ type Bank struct {
 	Path       string
 	Clock      *Clock
 	HSM        *hsmtest.Faulty
-	Store      *bolt.Store
+	Engine     *bolt.Store  // as it lies on the disk
+	Store      *bound.Store // as the domain sees it
 	Keys       *seal.Keyring
 	Key        seal.Key // the bank's own
 	Audit      *audit.Drafter
@@ -67,7 +69,7 @@ func New(t testing.TB) *Bank {
 	t.Helper()
 	b := &Bank{T: t, Path: filepath.Join(t.TempDir(), "mohur.db"), Clock: &Clock{}, HSM: &hsmtest.Faulty{Module: hsmtest.SoftHSM(t)}}
 	b.Open()
-	t.Cleanup(func() { b.Store.Close() })
+	t.Cleanup(func() { b.Engine.Close() })
 	return b
 }
 
@@ -76,7 +78,7 @@ func (b *Bank) Open() {
 	b.T.Helper()
 	store, err := bolt.Open(bolt.Options{Path: b.Path, Node: "n1", Now: b.Clock.Now, Fatal: func(err error) { b.T.Errorf("store: %v", err) }})
 	b.must(err)
-	b.Store = store
+	b.Engine = store
 	b.Keys = &seal.Keyring{HSM: b.HSM, Now: b.Clock.Now}
 	b.Key, err = store.BankKey(b.T.Context(), func() (seal.Key, error) { return b.Keys.New(b.T.Context(), "bank") })
 	b.must(err)
@@ -88,6 +90,7 @@ func (b *Bank) wire() {
 	var m hsm.Module = b.HSM
 	now, policy := b.Clock.Now, risk.Version1()
 	b.Audit = &audit.Drafter{Keys: b.Keys, Bank: b.Key, Now: now}
+	b.Store = &bound.Store{Engine: b.Engine, HSM: m, Audit: b.Audit, Now: now}
 	pins := pin.NewVerifier(m, 2)
 	settings := authn.DefaultSettings(Issuer)
 	settings.FloorPIN, settings.FloorRefusal = 0, 0 // tests of the floors set them
@@ -117,7 +120,7 @@ func (b *Bank) Entries() []audit.Header {
 	b.T.Helper()
 	var out []audit.Header
 	for from := uint64(0); ; {
-		batch, err := b.Store.Entries(b.T.Context(), from, 1000)
+		batch, err := b.Engine.Entries(b.T.Context(), from, 1000)
 		b.must(err)
 		if len(batch) == 0 {
 			return out
@@ -146,7 +149,7 @@ func (b *Bank) Count(event, outcome, reason string) int {
 // Edit stops the bank, lets a thief edit the store's file, and starts it again.
 func (b *Bank) Edit(f func(bolttest.File)) {
 	b.T.Helper()
-	b.must(b.Store.Close())
+	b.must(b.Engine.Close())
 	bolttest.Edit(b.T, b.Path, f)
 	b.Open()
 }

@@ -36,7 +36,7 @@ func (b *Bank) Customer() parties.Customer {
 	c, _, err := b.Parties.Put(b.T.Context(), parties.PutCommand{
 		Caller: b.Staff(), ID: "C-" + ident.Text(5), Profile: parties.Profile{Name: "Aygün Məmmədova", Phone: "+994501234567", Email: "a@bank.test"},
 		Locale: "az", Segment: "retail", ContractRef: "K-1", ContractVersion: "1", KYCRef: "V-1",
-	}, false)
+	}, nil)
 	b.must(err)
 	return c
 }

@@ -39,9 +39,13 @@ func (s *Service) Activate(ctx context.Context, cmd ActivateCommand) (tokens.Tok
 	if err := c.Err(); err != nil {
 		return tokens.Token{}, err
 	}
+	judged, done := context.WithTimeout(context.WithoutCancel(ctx), judgeTime)
+	defer done()
 	for range maxTries {
-		t, reason, err := s.activateOnce(ctx, cmd, received)
+		t, reason, err := s.activateOnce(judged, cmd, received)
 		switch {
+		case hides(cmd.Caller, err):
+			return tokens.Token{}, s.unknown(ctx, cmd.Caller, "token.activation", received)
 		case err != nil:
 			return tokens.Token{}, err
 		case reason == "":
@@ -52,6 +56,31 @@ func (s *Service) Activate(ctx context.Context, cmd ActivateCommand) (tokens.Tok
 		}
 	}
 	return tokens.Token{}, errContended
+}
+
+// judgeTime is how long an answer that was taken up is judged: whoever goes away
+// meanwhile is counted all the same.
+const judgeTime = 5 * time.Second
+
+// hides reports whether a front end must not be told: whether a token or a
+// customer exists, and in which state, is for the bank's own people.
+func hides(by parties.Caller, err error) bool {
+	return by.Only() && (problem.Is(err, problem.NotFound) || problem.Is(err, problem.Conflict))
+}
+
+// unknown is the one refusal for what does not exist, at its usual price.
+func (s *Service) unknown(ctx context.Context, by parties.Caller, event string, received time.Time) error {
+	if _, err := s.secretMAC(ctx, Secret{}, ""); err != nil {
+		return err
+	}
+	_, err := s.settle(ctx, nil, audit.Event{
+		Name: event, Outcome: "refused", Reason: "unknown", Caller: by.ID, Request: by.Request, Detail: map[string]any{"source": by.Source},
+	})
+	if err != nil {
+		return err
+	}
+	s.floor(ctx, received)
+	return refused()
 }
 
 // staleReason says that something moved between reading and settling.
@@ -124,7 +153,8 @@ func (s *Service) proven(ctx context.Context, t tokens.Token, secret Secret, cmd
 			return nil, "", problem.Away(err)
 		}
 		if !bound || !intact[i] || rows[i].State != settle.HotInert || rows[i].Owner != (settle.Owner{}) {
-			return nil, "record-changed", nil
+			effects, err := s.tampered(ctx, rows[i], "record-changed", at)
+			return effects, "record-changed", err
 		}
 		next := rows[i].Next()
 		next.State, next.Owner = settle.HotLive, settle.OwnerOf(t.Customer)

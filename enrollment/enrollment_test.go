@@ -217,7 +217,7 @@ func TestClause5_20_ActivationNeedsSecretAndToken(t *testing.T) {
 		return err
 	}
 	d := devices[0]
-	if err := try(d, "AAAAAAAAAAAA", d.HOTP()); !problem.Is(err, problem.Conflict) {
+	if err := try(d, "AAAAAAAAAAAA", d.HOTP()); !problem.Is(err, problem.AuthenticationFailed) {
 		t.Fatalf("a token in stock: %v", err)
 	}
 	deliver(d)
@@ -247,7 +247,7 @@ func TestClause5_20_ActivationNeedsSecretAndToken(t *testing.T) {
 	if err := try(d, strings.ToLower(right[:4])+"-"+right[4:], d.HOTP()); err != nil {
 		t.Fatalf("the right secret, typed by hand: %v", err)
 	}
-	if err := try(d, right, d.HOTP()); !problem.Is(err, problem.Conflict) {
+	if err := try(d, right, d.HOTP()); !problem.Is(err, problem.AuthenticationFailed) {
 		t.Fatalf("a second activation: %v", err)
 	}
 	late := devices[1]
@@ -394,7 +394,7 @@ func TestAnImportSurvivesTheHSM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.HSM.FailAt(700, &hsm.Fault{Class: hsm.ClassDevice, Op: "test"})
+	b.HSM.FailAt(950, &hsm.Fault{Class: hsm.ClassDevice, Op: "test"})
 	job, err = b.Enrollment.RunImport(t.Context(), cmd, job)
 	if err != nil || job.State != tokens.ImportFailed || job.Imported != 200 || count(t, b) != 200 {
 		t.Fatalf("%+v, %v", job, err)

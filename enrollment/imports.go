@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -134,13 +135,16 @@ func (s *Service) FailUnfinished(ctx context.Context) error {
 }
 
 func (s *Service) saveImport(ctx context.Context, by parties.Caller, job tokens.Import, name string) error {
-	_, err := s.settle(ctx, []settle.Effect{tokens.SaveImport{Import: job}}, audit.Event{
+	r, err := s.settle(ctx, []settle.Effect{tokens.SaveImport{Import: job}}, audit.Event{
 		Name: name, Outcome: string(job.State), Caller: by.ID, Request: by.Request,
 		Detail: map[string]any{
 			"import": job.ID, "batch": job.Batch, "total": job.Total, "imported": job.Imported, "rejected": job.Rejected,
 			"sha256": job.SHA256, "error": job.Error,
 		},
 	})
+	if err == nil && r.Outcome != settle.Done {
+		err = problem.Away(fmt.Errorf("enrollment: the record of import %s is %s", job.ID, r.Outcome))
+	}
 	return err
 }
 
@@ -213,6 +217,8 @@ func (r *importRun) unfit(k pskc.Key) string {
 	switch {
 	case k.Algorithm == pskc.OCRA && k.Suite != OCRASuite:
 		return "the OCRA suite is not one this server uses (" + OCRASuite + ")"
+	case k.Algorithm == pskc.TOTP && k.Step != 30*time.Second && k.Step != time.Minute:
+		return "the time step is neither 30 nor 60 seconds"
 	case k.Uses != 0:
 		return "the key may be used a limited number of times, which this server does not count yet"
 	case !k.Start.IsZero() && r.service.Now().Before(k.Start):
@@ -231,7 +237,7 @@ func (r *importRun) unfit(k pskc.Key) string {
 // flush settles the chunk. When the store knows one of its keys already, that
 // one is rejected and the rest is settled without it.
 func (r *importRun) flush() error {
-	for len(r.chunk) > 0 {
+	for stale := 0; len(r.chunk) > 0; {
 		effects, err := r.effects()
 		if err != nil {
 			return err
@@ -252,8 +258,10 @@ func (r *importRun) flush() error {
 			if !r.drop(done.Effect) {
 				return problem.New(problem.Conflict, "the import met a record that was there already")
 			}
-		default:
-			continue // a token moved meanwhile: read it again
+		default: // a token moved meanwhile: read it again
+			if stale++; stale > maxTries {
+				return errContended
+			}
 		}
 	}
 	return nil

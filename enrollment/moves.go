@@ -89,36 +89,34 @@ func (s *Service) moved(ctx context.Context, t tokens.Token, cmd MoveCommand) (t
 		return tokens.Token{}, nil, err
 	}
 	for i, row := range rows {
-		effect, err := s.hotMove(ctx, row, intact[i], state)
+		changes, err := s.hotMove(ctx, row, intact[i], state)
 		if err != nil {
 			return tokens.Token{}, nil, err
 		}
-		effects = append(effects, effect)
+		effects = append(effects, changes...)
 	}
 	return next, effects, nil
 }
 
 // hotMove changes a row's condition. A row that was tampered with, or is in
 // quarantine, never comes back to life by a move.
-func (s *Service) hotMove(ctx context.Context, row settle.Hot, intact bool, to settle.HotState) (settle.Effect, error) {
+func (s *Service) hotMove(ctx context.Context, row settle.Hot, intact bool, to settle.HotState) ([]settle.Effect, error) {
 	next := row.Next()
 	sound := intact && row.State != settle.HotQuarantined
-	if !sound && to == settle.HotLive {
-		return nil, problem.New(problem.Conflict, "a credential of this token is in quarantine; revoke the token")
+	if to == settle.HotLive && (!sound || row.State != settle.HotSuspended) {
+		return nil, problem.New(problem.Conflict, "a credential of this token is "+row.State.String()+" or was tampered with; revoke the token")
 	}
-	if sound {
+	switch {
+	case !intact:
+		return s.tampered(ctx, row, "row-changed", s.Now())
+	case sound:
 		next.State = to
-	} else {
-		next.State = settle.HotQuarantined
 	}
 	signed, err := next.Sign(ctx, s.HSM)
 	if err != nil {
 		return nil, problem.Away(err)
 	}
-	if sound {
-		return settle.SwapHot{Hot: signed}, nil
-	}
-	return settle.Quarantine{Hot: signed}, nil
+	return []settle.Effect{settle.SwapHot{Hot: signed}}, nil
 }
 
 // parties sets whose the token is after the move.
@@ -177,20 +175,27 @@ func (s *Service) Report(ctx context.Context, by parties.Caller, ref, kind, deta
 	if err := c.Err(); err != nil {
 		return tokens.Token{}, err
 	}
-	t, err := s.Token(ctx, ref)
-	if err != nil {
-		return tokens.Token{}, err
+	for range maxTries {
+		t, err := s.Token(ctx, ref)
+		if err != nil {
+			return tokens.Token{}, err
+		}
+		move := tokens.Revoke
+		switch t.State {
+		case tokens.Active:
+			move = tokens.Suspend
+		case tokens.Suspended, tokens.Revoked, tokens.Returned, tokens.Wiped, tokens.Destroyed:
+			return t, s.reported(ctx, by, t, kind, details)
+		}
+		t, err = s.Move(ctx, MoveCommand{
+			Caller: by, Token: t.ID, Move: move, Reason: "reported " + kind, Detail: map[string]any{"kind": kind, "details": details},
+		})
+		if !problem.Is(err, problem.Conflict) {
+			return t, err
+		}
+		// It moved between reading and moving: a report is never lost to that.
 	}
-	move := tokens.Revoke
-	switch t.State {
-	case tokens.Active:
-		move = tokens.Suspend
-	case tokens.Suspended, tokens.Revoked, tokens.Returned, tokens.Wiped, tokens.Destroyed:
-		return t, s.reported(ctx, by, t, kind, details)
-	}
-	return s.Move(ctx, MoveCommand{
-		Caller: by, Token: t.ID, Move: move, Reason: "reported " + kind, Detail: map[string]any{"kind": kind, "details": details},
-	})
+	return tokens.Token{}, errContended
 }
 
 // reported records a report about a token that is out of use already.

@@ -11,20 +11,21 @@ import (
 )
 
 // Secret is an activation secret: random, single use, five tries, sent over a
-// channel other than the token's. Only its MAC is kept.
+// channel other than the token's. Only a MAC of its text is kept.
 type Secret struct {
 	ID        string    `json:"id"`
 	Customer  string    `json:"customer"`
 	Token     string    `json:"token,omitempty"`
 	Purpose   string    `json:"purpose"` // pin, enroll, activate
 	Channel   string    `json:"channel"` // sms, email, letter
-	MAC       []byte    `json:"mac"`
+	Digest    []byte    `json:"digest"`  // HSM MAC of the text
 	Tries     int       `json:"tries"`
 	State     string    `json:"state"`              // open, used, dead
 	Question  string    `json:"question,omitempty"` // an OCRA token proves itself by answering it
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 	Version   uint64    `json:"version"`
+	MAC       []byte    `json:"mac,omitempty"` // of this record
 }
 
 // SaveSecret writes the secret if the stored one has the version before it.

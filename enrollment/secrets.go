@@ -159,7 +159,7 @@ func (s *Service) send(ctx context.Context, cmd SecretCommand, c parties.Custome
 	if err != nil {
 		return SentSecret{}, err
 	}
-	secret.MAC = mac
+	secret.Digest = mac
 	n := notify.Notice{
 		ID: ident.New("no"), Customer: c.ID, Channel: cmd.Channel, Kind: "activation-secret",
 		CreatedAt: secret.CreatedAt, ExpiresAt: secret.ExpiresAt,
@@ -167,6 +167,9 @@ func (s *Service) send(ctx context.Context, cmd SecretCommand, c parties.Custome
 	if n.Sealed, err = s.Keys.Seal(ctx, c.Key, notify.Place(n.ID), []byte(text)); err != nil {
 		return SentSecret{}, problem.Away(err)
 	}
+	// One at a time: two at once would each end the older ones and leave both.
+	s.sending.Lock()
+	defer s.sending.Unlock()
 	for range maxTries {
 		effects, err := s.superseded(ctx, secret)
 		if err != nil {
@@ -203,11 +206,11 @@ func (s *Service) superseded(ctx context.Context, secret Secret) ([]settle.Effec
 	return out, nil
 }
 
-// secretMAC is what is kept of a secret, bound to its id, so that one never
-// passes for another. Letter case and hyphens are nothing to stumble over.
+// secretMAC is what is kept of a secret, bound to its id, person and purpose, so
+// that one never passes for another. Letter case and hyphens are nothing to stumble over.
 func (s *Service) secretMAC(ctx context.Context, secret Secret, text string) ([]byte, error) {
 	text = strings.ToUpper(strings.NewReplacer("-", "", " ", "").Replace(text))
-	mac, err := s.HSM.MAC(ctx, hsm.IdempotencyMAC, "activation-secret/v1", []byte(secret.ID), []byte(text))
+	mac, err := s.HSM.MAC(ctx, hsm.IdempotencyMAC, "activation-secret/v1", []byte(secret.ID), []byte(secret.Customer), []byte(secret.Purpose), []byte(secret.Token), []byte(text))
 	if err != nil {
 		return nil, problem.Away(err)
 	}
@@ -236,7 +239,7 @@ func (s *Service) judgeSecret(ctx context.Context, customer, purpose, token, tex
 	case !s.Now().Before(secret.ExpiresAt):
 		secret.State = secretDead
 		return &secret, "secret-expired", nil
-	case !hmac.Equal(mac, secret.MAC):
+	case !hmac.Equal(mac, secret.Digest):
 		secret.fail()
 		return &secret, "wrong-secret", nil
 	}

@@ -3,6 +3,7 @@ package enrollment
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"mohur/audit"
@@ -41,6 +42,8 @@ type Service struct {
 	Development bool // plain seed files are taken, secrets are told in the answer
 	Floor       time.Duration
 	Now         func() time.Time
+
+	sending sync.Mutex
 }
 
 // maxTries bounds how often a stale change is read and made again.
@@ -105,7 +108,9 @@ func (s *Service) hotRows(ctx context.Context, t tokens.Token) ([]settle.Hot, []
 			return nil, nil, problem.Away(err)
 		}
 		rows[i] = r.Hot
-		rows[i].Version = max(r.Hot.Version, r.Indexed)
+		if !intact[i] {
+			rows[i].Version = r.Indexed // nothing of a changed row is believed
+		}
 	}
 	return rows, intact, nil
 }

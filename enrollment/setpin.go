@@ -43,13 +43,13 @@ func (s *Service) SetPIN(ctx context.Context, cmd PINCommand) error {
 	if cmd.Proof == (Proof{}) {
 		return problem.New(problem.ProofRequired, "setting a PIN needs a proof of the customer")
 	}
-	customer, err := s.Parties.Get(ctx, cmd.Customer)
-	if err != nil {
-		return err
-	}
+	judged, done := context.WithTimeout(context.WithoutCancel(ctx), judgeTime)
+	defer done()
 	for range maxTries {
-		reason, err := s.setPINOnce(ctx, cmd, customer)
+		reason, err := s.setPINOnce(judged, cmd)
 		switch {
+		case hides(cmd.Caller, err):
+			return s.unknown(ctx, cmd.Caller, "customer.pin", received)
 		case err != nil:
 			return err
 		case reason == "":
@@ -62,7 +62,11 @@ func (s *Service) SetPIN(ctx context.Context, cmd PINCommand) error {
 	return problem.New(problem.Conflict, "the PIN is being changed by somebody else; try again")
 }
 
-func (s *Service) setPINOnce(ctx context.Context, cmd PINCommand, c parties.Customer) (string, error) {
+func (s *Service) setPINOnce(ctx context.Context, cmd PINCommand) (string, error) {
+	c, err := s.Parties.Get(ctx, cmd.Customer)
+	if err != nil {
+		return "", err
+	}
 	effects, reason, err := s.entitled(ctx, cmd, c)
 	if err != nil {
 		return "", err
@@ -74,6 +78,7 @@ func (s *Service) setPINOnce(ctx context.Context, cmd PINCommand, c parties.Cust
 			return "", err
 		}
 		effects, outcome = append(effects, next...), "set"
+		effects = append(effects, parties.RequireCustomer{ID: c.ID, Version: c.Version})
 	}
 	r, err := s.settle(ctx, effects, audit.Event{
 		Name: "customer.pin", Outcome: outcome, Reason: reason, Person: audit.Person{Pseudonym: c.Pseudonym, Key: c.Key},
@@ -92,7 +97,8 @@ func (s *Service) setPINOnce(ctx context.Context, cmd PINCommand, c parties.Cust
 // not, since a wrong try counts.
 func (s *Service) entitled(ctx context.Context, cmd PINCommand, c parties.Customer) ([]settle.Effect, string, error) {
 	if c.State != parties.CustomerActive {
-		return nil, "customer-suspended", nil
+		_, err := s.secretMAC(ctx, Secret{}, cmd.Proof.ActivationSecret)
+		return nil, "customer-suspended", err
 	}
 	if cmd.Proof.Authentication != "" {
 		effect, err := s.Prover.Spend(ctx, cmd.Caller, cmd.Proof.Authentication, c.ID, "customer.pin", []byte(pinActionData))
@@ -133,9 +139,11 @@ func (s *Service) nextPIN(ctx context.Context, cmd PINCommand, c parties.Custome
 		if err != nil {
 			return nil, problem.Away(err)
 		}
-		if !intact || row.State == settle.HotQuarantined {
-			return nil, problem.New(problem.Conflict, "the customer's PIN is in quarantine")
+		if !intact {
+			return nil, s.quarantinePIN(ctx, c, row, reads[0].Indexed)
 		}
+		// A quarantined PIN ends here: a proof of the customer and a new record take
+		// the place of what was tampered with.
 	} else {
 		row = settle.Hot{ID: row.ID}
 	}

@@ -35,9 +35,9 @@ func Compatible(roles []Role) (a, b Role, ok bool) {
 			return pair[0], pair[1], false
 		}
 	}
-	if len(roles) > 1 && slices.Contains(roles, Auditor) {
-		other := roles[slices.IndexFunc(roles, func(r Role) bool { return r != Auditor })]
-		return Auditor, other, false
+	other := slices.IndexFunc(roles, func(r Role) bool { return r != Auditor })
+	if other >= 0 && slices.Contains(roles, Auditor) {
+		return Auditor, roles[other], false
 	}
 	return "", "", true
 }
@@ -77,6 +77,13 @@ func (c Caller) Has(roles ...Role) bool {
 // end that holds no role of the bank's own people.
 func (c Caller) Only() bool {
 	return !c.Has(Helpdesk, Operator, Supervisor, Security, Auditor, Core)
+}
+
+// MayAct reports whether the caller may go on with what client owner began on
+// channel: answer, pay, touch. Whoever reads for the bank may see it, but acting
+// for a customer is for the system he came through.
+func (c Caller) MayAct(owner string, channel Channel) bool {
+	return c.Development || owner == c.ID && slices.Contains(c.Channels, channel)
 }
 
 // MaySee reports whether the caller may see an object that client owner began

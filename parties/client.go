@@ -20,6 +20,7 @@ type Client struct {
 	Keys      []ClientKey `json:"keys"` // at most two live at once, for rotation
 	CreatedAt time.Time   `json:"created_at"`
 	Version   uint64      `json:"version"`
+	MAC       []byte      `json:"mac,omitempty"`
 }
 
 // ClientKey is one API key. Only its SHA-256 is kept: the key has 256 random

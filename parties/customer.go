@@ -38,10 +38,12 @@ type Customer struct {
 	ContractVersion string        `json:"contract_version"`
 	KYCRef          string        `json:"kyc_ref"`
 	State           CustomerState `json:"state"`
+	Since           time.Time     `json:"since,omitzero"`   // of the last change of State: sessions and attempts before it are dead
 	Reason          string        `json:"reason,omitempty"` // of a suspension
 	CreatedAt       time.Time     `json:"created_at"`
 	UpdatedAt       time.Time     `json:"updated_at"`
 	Version         uint64        `json:"version"`
+	MAC             []byte        `json:"mac,omitempty"`
 }
 
 // Profile is what identifies the person; it is stored sealed.
@@ -60,6 +62,17 @@ type SaveCustomer struct{ Customer Customer }
 
 // EffectKey names the record.
 func (s SaveCustomer) EffectKey() string { return "customer/" + s.Customer.ID }
+
+// RequireCustomer changes nothing and is stale unless the customer still has that
+// version: what was decided for an active customer is not settled for one who
+// was suspended meanwhile.
+type RequireCustomer struct {
+	ID      string
+	Version uint64
+}
+
+// EffectKey names the record.
+func (r RequireCustomer) EffectKey() string { return "customer/" + r.ID }
 
 // Store is what this package reads. Missing records are ErrNotFound.
 type Store interface {

@@ -85,7 +85,7 @@ func TestClause4_1_ACustomerHasAContract(t *testing.T) {
 			Caller: b.Staff(), ID: "C-1", Profile: parties.Profile{Name: "Ə"}, Locale: "az", Segment: "retail", ContractRef: "K", ContractVersion: "1", KYCRef: "V",
 		}
 		spoil(&cmd)
-		_, _, err := b.Parties.Put(t.Context(), cmd, false)
+		_, _, err := b.Parties.Put(t.Context(), cmd, nil)
 		return err
 	}
 	for name, spoil := range map[string]func(*parties.PutCommand){
@@ -137,7 +137,7 @@ func TestClause5_3_1_TheStoreNamesNobody(t *testing.T) {
 	if err != nil || p.Name == "" {
 		t.Fatal(err)
 	}
-	if err := b.Store.Close(); err != nil {
+	if err := b.Engine.Close(); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := os.ReadFile(b.Path)

@@ -56,8 +56,8 @@ func (s *Service) check(cmd PutCommand) error {
 }
 
 // Put creates or changes a customer. A change of contacts needs a proof of the
-// customer himself: proven is true when the caller has checked one.
-func (s *Service) Put(ctx context.Context, cmd PutCommand, proven bool, spent ...settle.Effect) (Customer, bool, error) {
+// customer himself: the effect that consumes it, nil where there is none.
+func (s *Service) Put(ctx context.Context, cmd PutCommand, proof settle.Effect) (Customer, bool, error) {
 	if err := s.check(cmd); err != nil {
 		return Customer{}, false, err
 	}
@@ -67,7 +67,7 @@ func (s *Service) Put(ctx context.Context, cmd PutCommand, proven bool, spent ..
 		if err != nil && !created {
 			return Customer{}, false, problem.Away(err)
 		}
-		next, err := s.next(ctx, cmd, old, created, proven)
+		next, err := s.next(ctx, cmd, old, created, proof != nil)
 		if err != nil {
 			return Customer{}, false, err
 		}
@@ -75,7 +75,11 @@ func (s *Service) Put(ctx context.Context, cmd PutCommand, proven bool, spent ..
 		if created {
 			name = "customer.created"
 		}
-		r, err := s.settle(ctx, append([]settle.Effect{SaveCustomer{next}}, spent...), s.event(cmd.Caller, next, name, string(next.State), "", nil))
+		effects := []settle.Effect{SaveCustomer{next}}
+		if proof != nil {
+			effects = append(effects, proof)
+		}
+		r, err := s.settle(ctx, effects, s.event(cmd.Caller, next, name, string(next.State), "", nil))
 		if err != nil {
 			return Customer{}, false, err
 		}
@@ -90,7 +94,7 @@ func (s *Service) Put(ctx context.Context, cmd PutCommand, proven bool, spent ..
 func (s *Service) next(ctx context.Context, cmd PutCommand, c Customer, created, proven bool) (Customer, error) {
 	now := s.Now().UTC()
 	if created {
-		key, err := s.Keys.New(ctx, cmd.ID)
+		key, err := s.Keys.New(ctx, "customer/"+cmd.ID)
 		if err != nil {
 			return Customer{}, problem.Away(err)
 		}
@@ -159,6 +163,7 @@ func (s *Service) SetState(ctx context.Context, by Caller, id string, to Custome
 			return Customer{}, problem.New(problem.Conflict, "the customer is "+string(to)+" already")
 		}
 		c.State, c.Reason, c.UpdatedAt, c.Version = to, reason, s.Now().UTC(), c.Version+1
+		c.Since = c.UpdatedAt
 		name := map[CustomerState]string{CustomerActive: "customer.resumed", CustomerSuspended: "customer.suspended"}[to]
 		r, err := s.settle(ctx, []settle.Effect{SaveCustomer{c}}, s.event(by, c, name, string(to), "", map[string]any{"reason": reason}))
 		if err != nil {

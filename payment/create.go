@@ -43,10 +43,6 @@ func (s *Service) Create(ctx context.Context, cmd CreateCommand) (View, error) {
 	if err := c.Err(); err != nil {
 		return View{}, err
 	}
-	session, customer, err := s.session(ctx, cmd)
-	if err != nil {
-		return View{}, err
-	}
 	minor, err := cmd.Amount.Minor()
 	if err != nil {
 		return View{}, err
@@ -57,6 +53,10 @@ func (s *Service) Create(ctx context.Context, cmd CreateCommand) (View, error) {
 	}
 	exempt := true
 	for range maxTries {
+		session, customer, err := s.session(ctx, cmd)
+		if err != nil {
+			return View{}, err
+		}
 		if v, found, err := s.same(ctx, cmd, mac, customer); found || err != nil {
 			return v, err
 		}
@@ -132,6 +132,7 @@ func (s *Service) decide(ctx context.Context, cmd CreateCommand, session authn.S
 	}
 	d := Details{Purpose: cmd.Purpose, Holder: cmd.Holder, Payer: cmd.Payer, Payee: cmd.Payee}
 	draft := &draft{service: s, ctx: ctx, by: cmd.Caller, customer: c, t: t, d: d, now: now}
+	draft.require(session)
 	switch verdict.Decision {
 	case risk.Approved:
 		err = draft.exempt()
@@ -151,7 +152,7 @@ func (s *Service) decide(ctx context.Context, cmd CreateCommand, session authn.S
 		return View{}, r, err
 	}
 	v, err := s.view(ctx, draft.t, c)
-	v.Reasons, v.Authentication = verdict.Reasons, draft.opened
+	v.Authentication = draft.opened
 	return v, r, err
 }
 
@@ -167,6 +168,13 @@ type draft struct {
 	opened   *authn.View
 	effects  []settle.Effect
 	events   []audit.Event
+}
+
+// require ties what is settled to a customer and session that are still as they
+// were read: a suspension or log-out in between makes it stale.
+func (x *draft) require(session authn.Session) {
+	x.effects = append(x.effects, authn.RequireSession{ID: session.ID, Version: session.Version},
+		parties.RequireCustomer{ID: x.customer.ID, Version: x.customer.Version})
 }
 
 // save adds the record and its event, as the last thing.
@@ -215,8 +223,11 @@ func (x *draft) ask(reasons []risk.Reason) error {
 		expires = x.t.ExpiresAt
 	}
 	var last authn.Challenge
+	// The front end that began the payment answers for it, whoever asks now.
+	opener := x.by
+	opener.ID = x.t.Client
 	view, effects, events, err := s.Authn.Open(x.ctx, authn.Opening{
-		Caller: x.by, Customer: x.customer.ID, Purpose: authn.Payment, Transaction: x.t.ID, Session: x.t.Session, Channel: x.t.Channel,
+		Caller: opener, Customer: x.customer.ID, Purpose: authn.Payment, Transaction: x.t.ID, Session: x.t.Session, Channel: x.t.Channel,
 		ACR: authn.ACR(s.Policy.PaymentACR), Score: x.t.Score, Reasons: reasons, ExpiresAt: expires,
 		Challenge: func() (authn.Challenge, error) {
 			var err error

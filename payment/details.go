@@ -3,6 +3,7 @@ package payment
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -33,7 +34,7 @@ type Details struct {
 // checkDetails collects what clause 4.8 finds missing.
 func (cmd CreateCommand) check(c *problem.Check) {
 	c.Unless(parties.ValidName(cmd.Reference), "reference", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
-	c.Unless(cmd.Service == "transactional" || cmd.Service == "informational", "service", "needs to be informational or transactional")
+	c.Unless(cmd.Service == "transactional" || cmd.Service == "information", "service", "needs to be information or transactional")
 	text(c, "purpose", cmd.Purpose, 200, true)
 	text(c, "holder", cmd.Holder, 64, false)
 	text(c, "payer.name", cmd.Payer.Name, 140, true)
@@ -49,6 +50,9 @@ func (cmd CreateCommand) check(c *problem.Check) {
 	}
 }
 
+// blanks are characters that count as printable and show nothing.
+const blanks = "\u115f\u1160\u2800\u3164\uffa0"
+
 // text checks one member: there, short enough, and of characters a person can
 // see. Control and direction characters could show one payee and bind another.
 func text(c *problem.Check, field, value string, most int, needed bool) {
@@ -58,7 +62,7 @@ func text(c *problem.Check, field, value string, most int, needed bool) {
 	}
 	c.Unless(utf8.RuneCountInString(value) <= most, field, "is too long")
 	for _, r := range value {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
+		if r == utf8.RuneError || !unicode.IsPrint(r) || strings.ContainsRune(blanks, r) {
 			c.Unless(false, field, "has a character that cannot be shown")
 			return
 		}

@@ -2,7 +2,9 @@ package payment
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 
 	"mohur/authn"
 	"mohur/parties"
@@ -24,6 +26,9 @@ func (s *Service) change(ctx context.Context, by parties.Caller, id, name string
 		}
 		x := &draft{service: s, ctx: ctx, by: by, customer: c, t: t, d: d, now: s.Now()}
 		x.t.Version++
+		if x.t.State == PendingProof && !x.now.Before(x.t.ExpiresAt) {
+			x.t.State = Expired // nothing can be done with it any more
+		}
 		if err := f(x); err != nil {
 			return View{}, err
 		}
@@ -51,10 +56,13 @@ func (x *draft) in(states ...State) error {
 	return nil
 }
 
-// release gives back what the transaction holds of limits.
+// release gives back what the transaction holds of the day's limit. The counted
+// exemption is not refilled: it counts what was let through without a proof.
 func (x *draft) release() {
 	for _, r := range x.t.Reserved {
-		x.effects = append(x.effects, settle.Release{Key: r.Key, Amount: r.Amount})
+		if strings.HasPrefix(r.Key, dayPrefix) {
+			x.effects = append(x.effects, settle.Release{Key: r.Key, Amount: r.Amount})
+		}
 	}
 	x.t.Reserved = nil
 }
@@ -64,22 +72,23 @@ func (x *draft) release() {
 func (s *Service) Ask(ctx context.Context, by parties.Caller, id, accessToken string) (View, error) {
 	session, _, err := s.Authn.LiveToken(ctx, by, accessToken)
 	if err != nil {
-		if err == authn.ErrDead {
+		if errors.Is(err, authn.ErrDead) {
 			return View{}, problem.New(problem.SessionEnded, "the session has ended; log in again")
 		}
 		return View{}, err
 	}
 	return s.change(ctx, by, id, "transaction.asked", func(x *draft) error {
+		if x.t.State == Expired {
+			return problem.New(problem.Expired, "the transaction has expired; begin a new one")
+		}
 		if err := x.in(PendingProof); err != nil {
 			return err
 		}
 		if session.Customer != x.t.Customer {
 			return problem.New(problem.NotFound, "there is no such transaction")
 		}
-		if !x.now.Before(x.t.ExpiresAt) {
-			return problem.New(problem.Expired, "the transaction has expired; begin a new one")
-		}
 		x.t.Session = session.ID
+		x.require(session)
 		return x.ask(nil)
 	})
 }
@@ -104,6 +113,9 @@ func (s *Service) Release(ctx context.Context, by parties.Caller, id, reason str
 		}
 		if err := needReason(reason); err != nil {
 			return err
+		}
+		if x.t.Currency != "AZN" {
+			return problem.New(problem.Conflict, "there is no exchange rate for "+x.t.Currency+": the payment cannot be placed in a band; reject it")
 		}
 		x.t.Decision = "step_up"
 		x.t.ExpiresAt = x.now.Add(pendingLife).UTC()

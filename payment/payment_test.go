@@ -318,7 +318,7 @@ func TestClause2_1_AReferenceIsNeverReused(t *testing.T) {
 	if made.Load() != 1 {
 		t.Errorf("%d transactions of one reference", made.Load())
 	}
-	if err := p.b.Store.Close(); err != nil {
+	if err := p.b.Engine.Close(); err != nil {
 		t.Fatal(err)
 	}
 	p.b.Open()

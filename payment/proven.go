@@ -3,8 +3,11 @@ package payment
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 
 	"mohur/authn"
+	"mohur/canonical"
 	"mohur/parties"
 	"mohur/problem"
 	"mohur/settle"
@@ -29,6 +32,9 @@ func (s *Service) Proven(ctx context.Context, a authn.Attempt, p authn.Proof, ov
 	if err != nil {
 		return authn.Consequence{}, err
 	}
+	if p.ACR.Rank() < authn.ACR(s.Policy.PaymentACR).Rank() || !proves(t, d) {
+		return authn.Consequence{}, authn.ErrNotPending
+	}
 	x := &draft{service: s, ctx: ctx, by: parties.Caller{ID: a.Client}, customer: c, t: t, d: d, now: p.At}
 	x.t.Version++
 	x.t.ACR, x.t.Shown, x.t.AMR = string(p.ACR), p.Shown, p.AMR
@@ -36,6 +42,27 @@ func (s *Service) Proven(ctx context.Context, a authn.Attempt, p authn.Proof, ov
 		return x.limited()
 	}
 	return x.approve()
+}
+
+// proves reports whether the text the proof is bound to says what the record
+// says: the authorization is signed from the record, so nothing in it may differ
+// from what the customer's answer was computed over.
+func proves(t Transaction, d Details) bool {
+	sum := sha256.Sum256(d.Linked)
+	if !bytes.Equal(sum[:], t.SHA256) {
+		return false
+	}
+	var said map[string]json.RawMessage
+	if err := json.Unmarshal(d.Linked, &said); err != nil {
+		return false
+	}
+	for name, fact := range facts(t, d) {
+		want, err := canonical.JSON(fact)
+		if err != nil || !bytes.Equal(want, said[name]) {
+			return false
+		}
+	}
+	return string(said["typ"]) == `"payment"`
 }
 
 // approve reserves the day's limit, starts the exemption's counters again and

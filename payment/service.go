@@ -137,6 +137,9 @@ func (s *Service) List(ctx context.Context, by parties.Caller, f Filter, cursor 
 		f.Client = by.ID
 	}
 	items, next, err := s.Store.Transactions(ctx, f, cursor, limit)
+	if problem.Is(err, problem.Invalid) {
+		return nil, "", err // the cursor is none of this list
+	}
 	if err != nil {
 		return nil, "", problem.Away(err)
 	}
@@ -159,8 +162,10 @@ func (s *Service) List(ctx context.Context, by parties.Caller, f Filter, cursor 
 func countKey(customer string) string { return "low-value/count/" + customer }
 func sumKey(customer string) string   { return "low-value/sum/" + customer }
 
+const dayPrefix = "limit/day/"
+
 func (s *Service) dayKey(customer, currency string, at time.Time) string {
-	return "limit/day/" + at.In(s.Zone).Format(time.DateOnly) + "/" + currency + "/" + customer
+	return dayPrefix + at.In(s.Zone).Format(time.DateOnly) + "/" + currency + "/" + customer
 }
 
 // daily is the reservation of a payment against the customer's day.

@@ -34,7 +34,7 @@ type Transaction struct {
 	Customer      string          `json:"customer"`
 	Client        string          `json:"client"`
 	Channel       parties.Channel `json:"channel"`
-	Service       string          `json:"service"` // informational, transactional
+	Service       string          `json:"service"` // information, transactional
 	Session       string          `json:"session"`
 	Minor         int64           `json:"minor"` // amount in minor units of Currency
 	Currency      string          `json:"currency"`
@@ -58,6 +58,7 @@ type Transaction struct {
 	CreatedAt     time.Time       `json:"created_at"`
 	ExpiresAt     time.Time       `json:"expires_at"`
 	Version       uint64          `json:"version"`
+	MAC           []byte          `json:"mac,omitempty"`
 }
 
 // Reservation is a part of a limit this transaction holds.

@@ -153,7 +153,8 @@ type SwapHot struct{ Hot Hot }
 // EffectKey names the row.
 func (s SwapHot) EffectKey() string { return "hot/" + s.Hot.ID }
 
-// Quarantine writes a signed quarantined row whatever stands there.
+// Quarantine writes a signed quarantined row whatever stands there, unless the
+// index of last versions has reached its version already: then it is stale.
 type Quarantine struct{ Hot Hot }
 
 // EffectKey names the row.

@@ -47,10 +47,10 @@ const bindingVersion = "credential/v1"
 // another's blob no longer fits its MAC.
 func (c Credential) binding() [][]byte {
 	var n []byte
-	n = append(n, byte(c.Hash), byte(c.Digits))
-	n = binary.BigEndian.AppendUint32(n, uint32(c.Step))
-	n = binary.BigEndian.AppendUint64(n, uint64(c.T0))
-	return [][]byte{[]byte(c.ID), []byte(c.Token), []byte(c.Kind), []byte(c.Suite), n, []byte(c.Seed.KEK), c.Seed.Blob}
+	for _, v := range []int64{int64(c.Hash), int64(c.Digits), int64(c.Step), c.T0} {
+		n = binary.BigEndian.AppendUint64(n, uint64(v))
+	}
+	return [][]byte{[]byte(c.ID), []byte(c.Token), []byte(c.Kind), []byte(c.Suite), n, []byte(c.Pseudonym), []byte(c.Seed.KEK), c.Seed.Blob}
 }
 
 // Bind sets the MAC that ties the wrapped seed to this record.

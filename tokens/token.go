@@ -50,6 +50,7 @@ type Token struct {
 	History      []Change  `json:"history"`
 	CreatedAt    time.Time `json:"created_at"`
 	Version      uint64    `json:"version"`
+	MAC          []byte    `json:"mac,omitempty"`
 }
 
 // Change is one step of a token's life.

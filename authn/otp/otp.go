@@ -161,8 +161,12 @@ func steps(r Response) ([]candidate, uint64, error) {
 			out = append(out, candidate{factor: uint64(s), used: uint64(s) < r.Hot.Counter})
 		}
 	}
-	return out, uint64(now), nil
+	return out[:min(len(out), max(1, ceiling/c.Step))], uint64(now), nil
 }
+
+// ceiling is the longest life of a time-based password in seconds: what a policy
+// allows beyond it is not tried. A 60 s token gets its step and the one before.
+const ceiling = 120
 
 // drift is what a success teaches of the token's clock, bounded both ways.
 func drift(matched, now uint64, most int) int8 {

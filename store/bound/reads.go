@@ -1,0 +1,84 @@
+package bound
+
+import (
+	"context"
+	"time"
+
+	"mohur/authn"
+	"mohur/enrollment"
+	"mohur/parties"
+	"mohur/payment"
+	"mohur/tokens"
+)
+
+// Customer implements parties.Store.
+func (s *Store) Customer(ctx context.Context, id string) (parties.Customer, error) {
+	r, err := s.Engine.Customer(ctx, id)
+	return customer.check(ctx, s, r, err)
+}
+
+// Client implements parties.Store.
+func (s *Store) Client(ctx context.Context, id string) (parties.Client, error) {
+	r, err := s.Engine.Client(ctx, id)
+	return client.check(ctx, s, r, err)
+}
+
+// Token implements tokens.Store.
+func (s *Store) Token(ctx context.Context, id string) (tokens.Token, error) {
+	r, err := s.Engine.Token(ctx, id)
+	return token.check(ctx, s, r, err)
+}
+
+// TokensBySerial implements tokens.Store.
+func (s *Store) TokensBySerial(ctx context.Context, serial string) ([]tokens.Token, error) {
+	r, err := s.Engine.TokensBySerial(ctx, serial)
+	return token.all(ctx, s, r, err)
+}
+
+// TokensOf implements tokens.Store.
+func (s *Store) TokensOf(ctx context.Context, customer string) ([]tokens.Token, error) {
+	r, err := s.Engine.TokensOf(ctx, customer)
+	return token.whole(ctx, s, r, err)
+}
+
+// OpenSecrets implements enrollment.Store.
+func (s *Store) OpenSecrets(ctx context.Context, customer, purpose, token string) ([]enrollment.Secret, error) {
+	r, err := s.Engine.OpenSecrets(ctx, customer, purpose, token)
+	return secret.whole(ctx, s, r, err)
+}
+
+// Attempt implements authn.Store.
+func (s *Store) Attempt(ctx context.Context, id string) (authn.Attempt, error) {
+	r, err := s.Engine.Attempt(ctx, id)
+	return attempt.check(ctx, s, r, err)
+}
+
+// OpenAttempts implements authn.Store.
+func (s *Store) OpenAttempts(ctx context.Context, customer string, now time.Time) ([]authn.Attempt, error) {
+	r, err := s.Engine.OpenAttempts(ctx, customer, now)
+	return attempt.whole(ctx, s, r, err)
+}
+
+// AttemptByChallenge implements authn.Store.
+func (s *Store) AttemptByChallenge(ctx context.Context, sha256 []byte) (authn.Attempt, error) {
+	r, err := s.Engine.AttemptByChallenge(ctx, sha256)
+	return attempt.check(ctx, s, r, err)
+}
+
+// Session implements authn.Store.
+func (s *Store) Session(ctx context.Context, id string) (authn.Session, error) {
+	r, err := s.Engine.Session(ctx, id)
+	return session.check(ctx, s, r, err)
+}
+
+// Transaction implements payment.Store.
+func (s *Store) Transaction(ctx context.Context, id string) (payment.Transaction, error) {
+	r, err := s.Engine.Transaction(ctx, id)
+	return transaction.check(ctx, s, r, err)
+}
+
+// TransactionByReference implements payment.Store.
+func (s *Store) TransactionByReference(ctx context.Context, reference string) (payment.Transaction, error) {
+	r, err := s.Engine.TransactionByReference(ctx, reference)
+	return transaction.check(ctx, s, r, err)
+}

@@ -1,0 +1,136 @@
+package bound
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"mohur/authn"
+	"mohur/enrollment"
+	"mohur/parties"
+	"mohur/payment"
+	"mohur/settle"
+	"mohur/tokens"
+)
+
+// kind is one sort of bound record: its name, where its id and MAC are, and what
+// of it moves without being signed.
+type kind[T any] struct {
+	name  string
+	at    func(*T) (id string, mac *[]byte)
+	loose func(*T)
+}
+
+var (
+	customer    = kind[parties.Customer]{name: "customer", at: func(r *parties.Customer) (string, *[]byte) { return r.ID, &r.MAC }}
+	client      = kind[parties.Client]{name: "client", at: func(r *parties.Client) (string, *[]byte) { return r.ID, &r.MAC }}
+	token       = kind[tokens.Token]{name: "token", at: func(r *tokens.Token) (string, *[]byte) { return r.ID, &r.MAC }}
+	secret      = kind[enrollment.Secret]{name: "secret", at: func(r *enrollment.Secret) (string, *[]byte) { return r.ID, &r.MAC }}
+	attempt     = kind[authn.Attempt]{name: "attempt", at: func(r *authn.Attempt) (string, *[]byte) { return r.ID, &r.MAC }}
+	session     = kind[authn.Session]{name: "session", at: func(r *authn.Session) (string, *[]byte) { return r.ID, &r.MAC }, loose: func(r *authn.Session) { r.LastUsed = time.Time{} }}
+	transaction = kind[payment.Transaction]{name: "transaction", at: func(r *payment.Transaction) (string, *[]byte) { return r.ID, &r.MAC }}
+)
+
+// sign returns the record with its MAC.
+func (k kind[T]) sign(ctx context.Context, s *Store, r T) (T, error) {
+	id, mac := k.at(&r)
+	sum, err := s.mac(ctx, k.name, id, k.bare(r))
+	*mac = sum
+	return r, err
+}
+
+// bare is the record as its MAC is computed over it. A touch moves the LastUsed of
+// a session without signing anything: it is not covered, and bounded by the
+// absolute life, which is.
+func (k kind[T]) bare(r T) T {
+	_, mac := k.at(&r)
+	*mac = nil
+	if k.loose != nil {
+		k.loose(&r)
+	}
+	return r
+}
+
+// check passes a record on if it is the one that was signed.
+func (k kind[T]) check(ctx context.Context, s *Store, r T, err error) (T, error) {
+	var none T
+	if err != nil {
+		return none, err
+	}
+	id, mac := k.at(&r)
+	if err := s.verify(ctx, k.name, id, k.bare(r), *mac); err != nil {
+		return none, err
+	}
+	return r, nil
+}
+
+// all passes a list on if every record of it is whole.
+func (k kind[T]) all(ctx context.Context, s *Store, list []T, err error) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if _, err := k.check(ctx, s, list[i], nil); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// whole leaves out of a list what is not as it was signed. Such a record grants
+// nothing and an incident is open; the person's other records go on serving him.
+func (k kind[T]) whole(ctx context.Context, s *Store, list []T, err error) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	var out []T
+	for i := range list {
+		switch _, err := k.check(ctx, s, list[i], nil); {
+		case err == nil:
+			out = append(out, list[i])
+		case !errors.Is(err, ErrTampered):
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Settle signs the records of a command and settles it.
+func (s *Store) Settle(ctx context.Context, c settle.Command) (settle.Result, error) {
+	signed := settle.Command{Effects: make([]settle.Effect, len(c.Effects)), Entries: c.Entries}
+	for i, e := range c.Effects {
+		var err error
+		if signed.Effects[i], err = s.sign(ctx, e); err != nil {
+			return settle.Result{}, err
+		}
+	}
+	return s.Engine.Settle(ctx, signed)
+}
+
+// sign is the whole list of the records that are bound.
+func (s *Store) sign(ctx context.Context, e settle.Effect) (_ settle.Effect, err error) {
+	switch e := e.(type) {
+	case parties.SaveCustomer:
+		e.Customer, err = customer.sign(ctx, s, e.Customer)
+		return e, err
+	case parties.SaveClient:
+		e.Client, err = client.sign(ctx, s, e.Client)
+		return e, err
+	case tokens.SaveToken:
+		e.Token, err = token.sign(ctx, s, e.Token)
+		return e, err
+	case enrollment.SaveSecret:
+		e.Secret, err = secret.sign(ctx, s, e.Secret)
+		return e, err
+	case authn.SaveAttempt:
+		e.Attempt, err = attempt.sign(ctx, s, e.Attempt)
+		return e, err
+	case authn.SaveSession:
+		e.Session, err = session.sign(ctx, s, e.Session)
+		return e, err
+	case payment.SaveTransaction:
+		e.Transaction, err = transaction.sign(ctx, s, e.Transaction)
+		return e, err
+	}
+	return e, nil
+}
