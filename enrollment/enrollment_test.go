@@ -121,12 +121,13 @@ func TestAFaultyRecordDoesNotHoldUpTheRest(t *testing.T) {
 		keys = append(keys, pskctest.Key{Serial: fmt.Sprintf("B%04d", i), Secret: seed})
 	}
 	keys[7].Secret = []byte("short")
+	keys[9].Secret = make([]byte, 20)
 	keys[300].Algorithm, keys[300].Suite, keys[300].Digits = pskc.OCRA, "OCRA-1:HOTP-SHA1-6:QN08", 6
 	job := run(t, b, pskctest.File{Keys: keys}.Plain(), "")
-	if job.State != tokens.ImportCompleted || job.Imported != 448 || job.Rejected != 2 {
+	if job.State != tokens.ImportCompleted || job.Imported != 447 || job.Rejected != 3 {
 		t.Fatalf("%+v", job)
 	}
-	for i, serial := range []string{"B0007", "B0300"} {
+	for i, serial := range []string{"B0007", "B0009", "B0300"} {
 		if job.Rejections[i].Serial != serial || job.Rejections[i].Reason == "" {
 			t.Errorf("rejection %d: %+v", i, job.Rejections[i])
 		}

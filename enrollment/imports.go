@@ -192,7 +192,11 @@ func (r *importRun) take(k pskc.Key) error {
 		return nil
 	}
 	wrapped, err := r.service.HSM.WrapSeed(r.ctx, k.Secret)
-	if err != nil {
+	switch {
+	case err != nil && hsm.ClassOf(err) == hsm.ClassInput:
+		r.refuse(k.Index, k.Serial, k.KeyID, "the HSM does not take this seed: it is all zeros or of an impossible length")
+		return nil
+	case err != nil:
 		return err
 	}
 	k.Secret = nil
