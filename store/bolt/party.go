@@ -1,0 +1,42 @@
+package bolt
+
+import (
+	"context"
+
+	"mohur/authn/pin"
+	"mohur/parties"
+)
+
+// Customer implements parties.Store.
+func (s *Store) Customer(ctx context.Context, id string) (parties.Customer, error) {
+	return one(ctx, s, customers, id)
+}
+
+// Client implements parties.Store.
+func (s *Store) Client(ctx context.Context, id string) (parties.Client, error) {
+	return one(ctx, s, clients, id)
+}
+
+// Clients implements parties.Store: all of them, by id.
+func (s *Store) Clients(ctx context.Context) (list []parties.Client, err error) {
+	err = s.view(ctx, func(r reading) error {
+		c := r.in(inClients).Cursor()
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			client, err := clients.load(r, string(k))
+			if err != nil {
+				return err
+			}
+			list = append(list, client)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// PIN implements pin.Store.
+func (s *Store) PIN(ctx context.Context, customer string) (pin.Record, error) {
+	return one(ctx, s, pins, customer)
+}

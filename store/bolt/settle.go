@@ -1,0 +1,137 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+
+	"mohur/audit"
+	"mohur/authn"
+	"mohur/authn/pin"
+	"mohur/enrollment"
+	"mohur/incident"
+	"mohur/notify"
+	"mohur/parties"
+	"mohur/payment"
+	"mohur/settle"
+	"mohur/store"
+	"mohur/tokens"
+)
+
+// change makes an effect ready. This is the whole list of what can change.
+func (s *Store) change(e settle.Effect) (change, error) {
+	switch e := e.(type) {
+	case settle.SwapHot:
+		return swapHot(e.Hot)
+	case settle.Quarantine:
+		return quarantine(e.Hot)
+	case settle.Reserve:
+		return s.reserve(e)
+	case settle.Release:
+		return release(e)
+	case settle.Reset:
+		return reset(e)
+	case parties.SaveCustomer:
+		return customers.save(&e.Customer)
+	case parties.RequireCustomer:
+		return customers.require(e.ID, e.Version), nil
+	case parties.SaveClient:
+		return clients.save(&e.Client)
+	case tokens.SaveToken:
+		return tokenRecords.save(&e.Token)
+	case tokens.AddCredential:
+		return addCredential(e)
+	case tokens.SaveImport:
+		return imports.save(&e.Import)
+	case pin.Save:
+		return pins.save(&e.Record)
+	case enrollment.SaveSecret:
+		return secrets.save(&e.Secret)
+	case authn.SaveAttempt:
+		return attempts.save(&e.Attempt)
+	case authn.SaveSession:
+		return sessions.save(&e.Session)
+	case authn.RequireSession:
+		return sessions.require(e.ID, e.Version), nil
+	case payment.SaveTransaction:
+		return saveTransaction(e.Transaction)
+	case incident.Save:
+		return incidents.save(&e.Incident)
+	case notify.Queue:
+		return notices.save(&e.Notice)
+	}
+	return nil, store.ErrUnknownEffect
+}
+
+// command is a settle.Command made ready.
+type command struct {
+	effects []settle.Effect
+	changes []change
+	entries []audit.Draft
+	node    string
+}
+
+// Settle implements settle.Store. Once it has begun to wait it is not taken
+// back: if the context ends first, the error wraps store.ErrOutcomeUnknown and
+// the context's, and the write may have happened or may still happen.
+func (s *Store) Settle(ctx context.Context, c settle.Command) (settle.Result, error) {
+	ready, err := s.ready(c)
+	if err != nil {
+		return settle.Result{}, err
+	}
+	// Not the caller's variable: a caller who has left may not be written to.
+	result := new(settle.Result)
+	err = s.submit(ctx, request{
+		key:    ready.key(),
+		weight: len(c.Effects) + len(c.Entries),
+		run: func(w *writing) (done bool, err error) {
+			*result, err = ready.run(w)
+			return result.Outcome == settle.Done, err
+		},
+	})
+	if err != nil {
+		return settle.Result{}, err
+	}
+	return *result, nil
+}
+
+func (s *Store) ready(c settle.Command) (command, error) {
+	if len(c.Entries) == 0 {
+		return command{}, store.ErrNoEntry
+	}
+	ready := command{effects: c.Effects, entries: c.Entries, node: s.node}
+	ready.changes = make([]change, len(c.Effects))
+	for i, e := range c.Effects {
+		change, err := s.change(e)
+		if err != nil {
+			return command{}, fmt.Errorf("store: effect %d, %T: %w", i, e, err)
+		}
+		ready.changes[i] = change
+	}
+	return ready, nil
+}
+
+// key is what a batch is sorted by.
+func (c command) key() string {
+	if len(c.effects) == 0 {
+		return ""
+	}
+	return c.effects[0].EffectKey()
+}
+
+// run stages the whole command, every effect seeing those before it.
+func (c command) run(w *writing) (settle.Result, error) {
+	for i, change := range c.changes {
+		outcome, err := change(w)
+		if err != nil {
+			return settle.Result{}, fmt.Errorf("store: effect %d, %T: %w", i, c.effects[i], err)
+		}
+		if outcome != settle.Done {
+			return settle.Result{Outcome: outcome, Effect: c.effects[i]}, nil
+		}
+	}
+	first, err := w.append(c.node, c.entries)
+	if err != nil {
+		return settle.Result{}, err
+	}
+	return settle.Result{Outcome: settle.Done, Seq: first}, nil
+}
