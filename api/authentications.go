@@ -1,0 +1,221 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"mohur/authn"
+	"mohur/canonical"
+	"mohur/parties"
+	"mohur/problem"
+	"mohur/risk"
+)
+
+type subjectIn struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+}
+
+type actionIn struct {
+	Name string         `json:"name"`
+	Data jsontext.Value `json:"data"`
+}
+
+// contextIn is what a front end tells of the customer's surroundings. Every
+// member is optional; one that is missing raises the risk.
+type contextIn struct {
+	IP        string `json:"ip"`
+	UserAgent string `json:"user_agent"`
+	DeviceID  string `json:"device_id"`
+	Country   string `json:"country"`
+}
+
+func (c *contextIn) signals() risk.Signals {
+	if c == nil {
+		return risk.Signals{}
+	}
+	return risk.Signals{IP: c.IP, UserAgent: c.UserAgent, DeviceID: c.DeviceID, Country: c.Country}
+}
+
+type beginIn struct {
+	Customer  string     `json:"customer"`
+	Subject   *subjectIn `json:"subject"`
+	Purpose   string     `json:"purpose"`
+	Action    *actionIn  `json:"action"`
+	Channel   string     `json:"channel"`
+	ACR       string     `json:"acr"`
+	Binding   string     `json:"binding"`
+	Context   *contextIn `json:"context"`
+	Responses []answerIn `json:"responses"`
+}
+
+type authenticationOut struct {
+	ID        string          `json:"id"`
+	State     string          `json:"state"`
+	Purpose   string          `json:"purpose"`
+	Channel   string          `json:"channel"`
+	ACR       string          `json:"acr"`
+	Shown     string          `json:"shown"`
+	AMR       []string        `json:"amr"`
+	Methods   []methodOut     `json:"methods"`
+	Challenge challengeOut    `json:"challenge"`
+	Ways      [][]string      `json:"ways"`
+	Risk      riskOut         `json:"risk"`
+	ExpiresAt time.Time       `json:"expires_at"`
+	Session   *sessionGrant   `json:"session,omitzero"`
+	Payment   *transactionRef `json:"transaction,omitzero"`
+}
+
+type methodOut struct {
+	Method      string          `json:"method"`
+	Credentials []authn.Offered `json:"credentials"`
+	Question    string          `json:"question,omitzero"`
+}
+
+// challengeOut is a text and its SHA-256, base64url without padding (RFC 4648
+// section 5): the form in which /v1/linked takes it.
+type challengeOut struct {
+	Text   string `json:"text"`
+	SHA256 string `json:"sha256"`
+}
+
+type riskOut struct {
+	Score   int           `json:"score"`
+	Reasons []risk.Reason `json:"reasons"`
+	Policy  int           `json:"policy_version"`
+}
+
+// riskOf writes a score with its reasons; where only the codes were kept, their
+// texts are looked up.
+func (x *exchange) riskOf(score int, reasons []risk.Reason, codes []string, policy int) riskOut {
+	if reasons == nil {
+		for _, code := range codes {
+			reasons = append(reasons, risk.Reason{Code: code, Text: risk.Text(code)})
+		}
+	}
+	return riskOut{Score: score, Reasons: reasons, Policy: policy}
+}
+
+func challengeOf(text, sum []byte) challengeOut {
+	return challengeOut{Text: string(text), SHA256: base64.RawURLEncoding.EncodeToString(sum)}
+}
+
+// authenticationOf writes an attempt. It says the same of a decoy as of a real
+// one.
+func (x *exchange) authenticationOf(v authn.View) authenticationOut {
+	a := v.Attempt
+	out := authenticationOut{
+		ID: a.ID, State: string(a.State), Purpose: string(a.Purpose), Channel: string(a.Channel), ACR: string(a.ACR), Shown: a.Shown, AMR: a.AMR,
+		Challenge: challengeOf(v.Text, a.SHA256), Risk: x.riskOf(a.Score, v.Reasons, a.Reasons, x.server.Authn.Policy.Version), ExpiresAt: a.ExpiresAt.UTC(),
+	}
+	for _, o := range a.Offers {
+		out.Methods = append(out.Methods, methodOut{Method: string(o.Method), Credentials: o.Credentials, Question: o.Question})
+	}
+	for _, way := range a.Ways {
+		methods := make([]string, len(way))
+		for i, m := range way {
+			methods[i] = string(m)
+		}
+		out.Ways = append(out.Ways, methods)
+	}
+	return out
+}
+
+// begin opens an authentication; responses that come with it are judged like
+// later ones, in their order, until one is refused or the last one grants.
+func (x *exchange) begin(ctx context.Context, in beginIn) (reply, error) {
+	cmd, err := x.opening(in)
+	if err != nil {
+		return reply{}, err
+	}
+	answers, err := in.answers()
+	if err != nil {
+		return reply{}, err
+	}
+	v, err := x.server.Authn.Begin(ctx, cmd)
+	if err != nil {
+		return reply{}, err
+	}
+	out := x.authenticationOf(v)
+	for _, a := range answers {
+		a.Caller, a.Attempt = x.by, v.Attempt.ID
+		if a.Binding == "" {
+			a.Binding = in.Binding
+		}
+		judged, err := x.server.Authn.Answer(ctx, a)
+		if err != nil {
+			return reply{}, err
+		}
+		out.State, out.ACR, out.Shown, out.AMR = string(judged.Attempt.State), string(judged.Attempt.ACR), judged.Attempt.Shown, judged.Attempt.AMR
+		out.Session, out.Payment = sessionGranted(judged.Session), transactionGranted(judged.Transaction)
+		if judged.Attempt.State != authn.Pending {
+			break
+		}
+	}
+	return created(out)
+}
+
+// opening makes the command of a request.
+func (x *exchange) opening(in beginIn) (authn.BeginCommand, error) {
+	var c problem.Check
+	c.Unless((in.Customer == "") != (in.Subject == nil), "customer", "needs either customer or subject")
+	cmd := authn.BeginCommand{
+		Caller: x.by, Customer: in.Customer, Purpose: authn.Purpose(in.Purpose), Channel: parties.Channel(in.Channel), ACR: authn.ACR(in.ACR),
+		Binding: in.Binding, Signals: in.Context.signals(),
+	}
+	if in.Subject != nil {
+		c.Unless(in.Subject.Kind == "customer", "subject.kind", "needs to be customer; staff are not served yet")
+		cmd.Customer = in.Subject.ID
+	}
+	if in.Action != nil {
+		data, err := actionData(in.Action.Data)
+		c.Unless(err == nil, "action.data", "needs to be an object that has a canonical form (RFC 8785)")
+		c.Unless(slices.Contains(actions, in.Action.Name), "action.name", "is no action that can be proven")
+		cmd.Action = &authn.NamedAction{Name: in.Action.Name, Data: data}
+	}
+	return cmd, c.Err()
+}
+
+// actions are the acts a proof can be for.
+var actions = []string{
+	"customer.contacts", "customer.pin", "credential.enroll", "credential.activate", "limits.raise", "payees.add", "approval",
+}
+
+// actionData is the canonical form of what an action is about; nothing is {}.
+func actionData(data jsontext.Value) ([]byte, error) {
+	if len(data) == 0 {
+		return []byte("{}"), nil
+	}
+	if data.Kind() != '{' {
+		return nil, problem.New(problem.Invalid, "not an object")
+	}
+	return canonical.Bytes(data)
+}
+
+// getAuthentication returns an authentication as it stands, never a token.
+func (x *exchange) getAuthentication(ctx context.Context) (reply, error) {
+	v, err := x.server.Authn.LookAttempt(ctx, x.by, x.id("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(x.authenticationOf(v))
+}
+
+// getLinked gives the text behind a challenge hash, byte for byte, to anyone who
+// knows the hash: a card agent shows it before it asks for the PIN.
+func (x *exchange) getLinked(ctx context.Context) (reply, error) {
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(x.id("hash"))
+	if err != nil || len(sum) != 32 {
+		return reply{}, problem.New(problem.NotFound, "there is no such challenge")
+	}
+	text, err := x.server.Authn.ChallengeText(ctx, sum)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusOK, raw: text}, nil
+}

@@ -1,0 +1,85 @@
+package api
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+
+	"mohur/parties"
+	"mohur/problem"
+)
+
+// APIKeys identifies the caller by "Authorization: Bearer mk_…". Whatever is
+// wrong with the key, the answer is the same 401.
+func (s *Server) APIKeys(ctx context.Context, r *http.Request) (parties.Caller, error) {
+	key, ok := bearer(r.Header)
+	if !ok {
+		return parties.Caller{}, problem.New(problem.Unauthorized, "the API key is missing")
+	}
+	return s.Parties.Authenticate(ctx, key)
+}
+
+// maxBearer bounds a bearer token, in bytes; an API key has about 75.
+const maxBearer = 256
+
+// bearer returns the token of the one Authorization header (RFC 6750 section
+// 2.1). Two headers are none: nobody could say whose request it is.
+func bearer(h http.Header) (string, bool) {
+	all := h.Values("Authorization")
+	if len(all) != 1 {
+		return "", false
+	}
+	scheme, token, ok := strings.Cut(all[0], " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxBearer {
+		return "", false
+	}
+	for i := range len(token) {
+		if !bearerByte(token[i]) {
+			return "", false
+		}
+	}
+	return token, true
+}
+
+// bearerByte is a character of an API key; RFC 6750 allows a few more.
+func bearerByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.'
+}
+
+// admit finds out who calls and whether his roles may call this route. A route
+// that is not open and names no role admits nobody.
+func (x *exchange) admit(ctx context.Context, t *trace, identify Identify) error {
+	if x.route.open {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, x.server.answerWait)
+	defer cancel()
+	by, err := identify(ctx, x.r)
+	if err != nil {
+		return err
+	}
+	if by.ID == "" {
+		return problem.New(problem.Unauthorized, "the caller has no name")
+	}
+	t.caller = by.ID
+	by.Request = t.request
+	if by.Source == "" {
+		by.Source = source(x.r)
+	}
+	if !by.Has(x.route.roles...) {
+		return problem.New(problem.Forbidden, "the roles of this caller do not allow it")
+	}
+	x.by = by
+	return nil
+}
+
+// source is the address the connection comes from: a signal, never a proof.
+// What headers say of it is not believed.
+func source(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return "host"
+	}
+	return host
+}

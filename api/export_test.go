@@ -1,0 +1,52 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"mohur/parties"
+)
+
+// Route is a line of the table as tests see it.
+type Route struct {
+	Method, Path string
+	Open         bool
+	Roles        []parties.Role
+}
+
+// Routes returns the table.
+func Routes() []Route {
+	var out []Route
+	for _, r := range routes {
+		out = append(out, Route{r.method, r.path, r.open, r.roles})
+	}
+	return out
+}
+
+// Reachable returns what the router of a server answers to.
+func (s *Server) Reachable() [][2]string {
+	var out [][2]string
+	for _, r := range s.engine(s.APIKeys).Routes() {
+		out = append(out, [2]string{r.Method, r.Path})
+	}
+	return out
+}
+
+// SetLimits makes a server impatient and its uploads small. Zero changes nothing.
+func (s *Server) SetLimits(answer time.Duration, upload int64) {
+	if answer > 0 {
+		s.answerWait = answer
+	}
+	if upload > 0 {
+		s.uploadLimit = upload
+	}
+}
+
+// DecodeBegin decodes the request that has every kind of member.
+func DecodeBegin(body []byte) error {
+	_, err := decode[beginIn](body)
+	return err
+}
+
+// Bearer reads an Authorization header.
+func Bearer(h http.Header) (string, bool) { return bearer(h) }

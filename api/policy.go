@@ -1,0 +1,126 @@
+package api
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"mohur/authn"
+	"mohur/payment"
+	"mohur/risk"
+	"mohur/tokens"
+)
+
+// policyOut is the policy in force in readable form, with the limits that
+// clauses 5.22, 5.23 and 5.32 ask to be set.
+type policyOut struct {
+	Version   int            `json:"version"`
+	Login     loginRule      `json:"login"`
+	Payments  paymentRules   `json:"payments"`
+	OTP       []otpRule      `json:"otp"`
+	Attempts  attemptRules   `json:"attempts"`
+	Sessions  sessionRules   `json:"sessions"`
+	Guessing  guessingRules  `json:"guessing"`
+	Signals   map[string]int `json:"signals"`
+	Currency  string         `json:"currency"`
+	InForceOf string         `json:"in_force"` // "built in": no board decision has replaced it
+}
+
+type loginRule struct {
+	ACR string `json:"acr"`
+}
+
+type paymentRules struct {
+	LowValue struct {
+		Each    payment.Money `json:"each"`
+		InARow  int64         `json:"in_a_row"`
+		InSum   payment.Money `json:"in_sum"`
+		Highest int           `json:"highest_score"`
+	} `json:"low_value"`
+	ProofUpTo        payment.Money `json:"proof_up_to"`
+	ACR              string        `json:"acr"`
+	Shown            string        `json:"shown"`
+	Above            string        `json:"above"`
+	DailyPerCustomer payment.Money `json:"daily_per_customer"`
+}
+
+// otpRule is how far the one-time passwords of a device profile reach.
+type otpRule struct {
+	Profile     string         `json:"profile"`
+	Title       string         `json:"title"`
+	PINOnDevice bool           `json:"pin_on_device"`
+	LookAhead   int            `json:"look_ahead"`
+	StepsEither int            `json:"steps_either"`
+	MaxDrift    int            `json:"max_drift_steps"`
+	ValidFor    map[string]int `json:"valid_seconds_by_step"` // the longest a TOTP is taken for
+}
+
+type attemptRules struct {
+	Life    int `json:"life_seconds"`
+	Answers int `json:"answers"`
+	Open    int `json:"open_per_customer"`
+}
+
+type sessionRules struct {
+	Idle        int `json:"idle_seconds"`
+	Absolute    int `json:"absolute_seconds"`
+	AccessToken int `json:"access_token_seconds"`
+}
+
+type guessingRules struct {
+	Failures int    `json:"failures"`
+	Locks    []int  `json:"locks_seconds"`
+	Then     string `json:"then"`
+}
+
+// getPolicy returns the policy in force.
+func (x *exchange) getPolicy(context.Context) (reply, error) {
+	p, s := x.server.Authn.Policy, x.server.Authn.Settings
+	out := policyOut{
+		Version: p.Version, InForceOf: "built in", Currency: "AZN", Login: loginRule{ACR: p.LoginACR}, Payments: paymentRulesOf(p),
+		Attempts: attemptRules{Life: seconds(s.AttemptLife), Answers: s.MaxAnswers, Open: s.MaxOpen},
+		Sessions: sessionRules{Idle: seconds(s.Idle), Absolute: seconds(s.Absolute), AccessToken: seconds(s.TokenLife)},
+		Guessing: guessingOf(s.Limits), Signals: map[string]int{"missing": p.MissingSignal},
+	}
+	for _, name := range []string{tokens.DefaultProfile, "oath-pin"} {
+		if profile, known := tokens.ProfileOf(name); known {
+			out.OTP = append(out.OTP, otpRuleOf(profile))
+		}
+	}
+	return ok(out)
+}
+
+func paymentRulesOf(p risk.Policy) paymentRules {
+	money := func(minor int64) payment.Money { return payment.FromMinor(minor, "AZN") }
+	out := paymentRules{
+		ProofUpTo: money(p.LinkedUpTo), ACR: p.PaymentACR, Shown: p.PaymentShown, Above: string(risk.Held), DailyPerCustomer: money(p.DailyPerCustomer),
+	}
+	out.LowValue.Each, out.LowValue.InSum = money(p.LowValueEach), money(p.LowValueSum)
+	out.LowValue.InARow, out.LowValue.Highest = p.LowValueInRow, p.MaxExemptScore
+	return out
+}
+
+// otpCeiling is the longest life of a time-based password in seconds, whatever a
+// profile allows (package authn/otp tries no more steps than fit in it).
+const otpCeiling = 120
+
+func otpRuleOf(p tokens.Profile) otpRule {
+	out := otpRule{
+		Profile: p.Name, Title: p.Title, PINOnDevice: p.PINOnDevice, LookAhead: p.LookAhead, StepsEither: p.StepsEither, MaxDrift: p.MaxDrift,
+		ValidFor: map[string]int{},
+	}
+	for _, step := range []int{30, 60} {
+		out.ValidFor[strconv.Itoa(step)] = min(step*(2*p.StepsEither+1), otpCeiling)
+	}
+	return out
+}
+
+func guessingOf(l authn.Limits) guessingRules {
+	out := guessingRules{Failures: int(l.Failures), Then: "locked until the bank unlocks"}
+	for _, d := range l.Ladder {
+		out.Locks = append(out.Locks, seconds(d))
+	}
+	return out
+}
+
+func seconds(d time.Duration) int { return int(d / time.Second) }

@@ -1,0 +1,136 @@
+package api
+
+import (
+	"sync"
+
+	"github.com/gin-gonic/gin"
+
+	"mohur/parties"
+)
+
+// route is one line of the table.
+type route struct {
+	method string
+	path   string
+	open   bool           // answered without asking who calls
+	roles  []parties.Role // of which the caller needs one
+	query  []string       // the parameters it knows
+	serve  endpoint
+}
+
+// Sets of roles that recur. Nobody is in a set because it was convenient: what a
+// role is for stands at its name in package parties.
+var (
+	frontend   = []parties.Role{parties.Frontend}
+	operator   = []parties.Role{parties.Operator}
+	supervisor = []parties.Role{parties.Supervisor}
+	security   = []parties.Role{parties.Security}
+	custodian  = []parties.Role{parties.Custodian}
+	admin      = []parties.Role{parties.Admin}
+	core       = []parties.Role{parties.Core}
+
+	backRoom   = []parties.Role{parties.Operator, parties.Supervisor}
+	suspenders = []parties.Role{parties.Helpdesk, parties.Supervisor, parties.Security}
+	readers    = []parties.Role{parties.Helpdesk, parties.Operator, parties.Supervisor, parties.Security, parties.Auditor}
+	watchers   = []parties.Role{parties.Security, parties.Auditor}
+	ofSessions = []parties.Role{parties.Frontend, parties.Helpdesk, parties.Security, parties.Auditor}
+	ofPayments = []parties.Role{parties.Frontend, parties.Core, parties.Helpdesk, parties.Security, parties.Auditor}
+)
+
+// with adds roles to a set.
+func with(set []parties.Role, more ...parties.Role) []parties.Role {
+	return append(append([]parties.Role(nil), set...), more...)
+}
+
+// routes is the whole API: which role may call which resource, and by what. There
+// is no other way in.
+var routes = []route{
+	{method: "GET", path: "/healthz", open: true, serve: plain((*exchange).getHealth)},
+	{method: "GET", path: "/readyz", open: true, serve: plain((*exchange).getReady)},
+	{method: "GET", path: "/metrics", open: true, serve: plain((*exchange).getMetrics)},
+	{method: "GET", path: "/.well-known/jwks.json", open: true, serve: plain((*exchange).getKeySet)},
+	{method: "GET", path: "/v1/linked/:hash", open: true, serve: plain((*exchange).getLinked)},
+
+	{method: "PUT", path: "/v1/customers/:id", roles: operator, serve: take((*exchange).putCustomer)},
+	{method: "GET", path: "/v1/customers/:id", roles: readers, serve: plain((*exchange).getCustomer)},
+	{method: "POST", path: "/v1/customers/:id/suspend", roles: suspenders, serve: take((*exchange).suspendCustomer)},
+	{method: "POST", path: "/v1/customers/:id/resume", roles: supervisor, serve: take((*exchange).resumeCustomer)},
+	{method: "PUT", path: "/v1/customers/:id/pin", roles: frontend, serve: take((*exchange).putPIN)},
+	{method: "POST", path: "/v1/customers/:id/activation-secrets", roles: operator, serve: take((*exchange).sendSecret)},
+	{method: "GET", path: "/v1/customers/:id/limits", roles: with(readers, parties.Frontend, parties.Core), serve: plain((*exchange).getLimits)},
+	{method: "GET", path: "/v1/customers/:id/sessions", roles: with(readers, parties.Frontend), serve: plain((*exchange).listSessions)},
+	{method: "DELETE", path: "/v1/customers/:id/sessions", roles: with(suspenders, parties.Frontend), serve: plain((*exchange).endSessions)},
+
+	{method: "POST", path: "/v1/token-imports", roles: operator, serve: (*exchange).postImport},
+	{method: "GET", path: "/v1/token-imports/:id", roles: with(backRoom, parties.Auditor), serve: plain((*exchange).getImport)},
+	{method: "GET", path: "/v1/token-imports/:id/rejected", roles: with(backRoom, parties.Auditor), query: []string{"limit", "cursor"}, serve: plain((*exchange).listRejected)},
+
+	{method: "GET", path: "/v1/tokens", roles: readers, query: []string{"state", "kind", "customer", "batch", "branch", "serial", "q", "limit", "cursor"}, serve: plain((*exchange).listTokens)},
+	{method: "GET", path: "/v1/tokens/:ref", roles: readers, serve: plain((*exchange).getToken)},
+	{method: "POST", path: "/v1/tokens/:ref/reserve", roles: operator, serve: take((*exchange).reserveToken)},
+	{method: "POST", path: "/v1/tokens/:ref/assign", roles: operator, serve: take((*exchange).assignToken)},
+	{method: "POST", path: "/v1/tokens/:ref/ship", roles: operator, serve: take((*exchange).shipToken)},
+	{method: "POST", path: "/v1/tokens/:ref/deliver", roles: with(operator, parties.Frontend), serve: take((*exchange).deliverToken)},
+	{method: "POST", path: "/v1/tokens/:ref/activate", roles: frontend, serve: take((*exchange).activateToken)},
+	{method: "POST", path: "/v1/tokens/:ref/suspend", roles: suspenders, serve: take((*exchange).suspendToken)},
+	{method: "POST", path: "/v1/tokens/:ref/resume", roles: supervisor, serve: take((*exchange).resumeToken)},
+	{method: "POST", path: "/v1/tokens/:ref/report", roles: with(suspenders, parties.Frontend, parties.Operator), serve: take((*exchange).reportToken)},
+	{method: "POST", path: "/v1/tokens/:ref/unlock", roles: supervisor, serve: take((*exchange).unlockToken)},
+	{method: "POST", path: "/v1/tokens/:ref/revoke", roles: supervisor, serve: take((*exchange).revokeToken)},
+	{method: "POST", path: "/v1/tokens/:ref/return", roles: backRoom, serve: take((*exchange).returnToken)},
+	{method: "POST", path: "/v1/tokens/:ref/wipe", roles: backRoom, serve: take((*exchange).wipeToken)},
+	{method: "POST", path: "/v1/tokens/:ref/destroy", roles: supervisor, serve: take((*exchange).destroyToken)},
+
+	{method: "POST", path: "/v1/authentications", roles: frontend, serve: take((*exchange).begin)},
+	{method: "GET", path: "/v1/authentications/:id", roles: ofSessions, serve: plain((*exchange).getAuthentication)},
+	{method: "POST", path: "/v1/authentications/:id/responses", roles: frontend, serve: take((*exchange).respond)},
+
+	{method: "POST", path: "/v1/transactions", roles: frontend, serve: take((*exchange).createTransaction)},
+	{method: "GET", path: "/v1/transactions", roles: ofPayments, query: []string{"customer", "state", "decision", "from", "to", "limit", "cursor"}, serve: plain((*exchange).listTransactions)},
+	{method: "GET", path: "/v1/transactions/:id", roles: ofPayments, serve: plain((*exchange).getTransaction)},
+	{method: "POST", path: "/v1/transactions/:id/authentications", roles: frontend, serve: take((*exchange).askAgain)},
+	{method: "POST", path: "/v1/transactions/:id/cancel", roles: frontend, serve: take((*exchange).cancelTransaction)},
+	{method: "POST", path: "/v1/transactions/:id/release", roles: security, serve: take((*exchange).releaseTransaction)},
+	{method: "POST", path: "/v1/transactions/:id/reject", roles: security, serve: take((*exchange).rejectTransaction)},
+	{method: "POST", path: "/v1/transactions/:id/status", roles: core, serve: take((*exchange).reportTransaction)},
+
+	{method: "POST", path: "/v1/sessions/introspect", roles: with(frontend, parties.Core), serve: take((*exchange).introspect)},
+	{method: "GET", path: "/v1/sessions/:id", roles: ofSessions, serve: plain((*exchange).getSession)},
+	{method: "POST", path: "/v1/sessions/:id/touch", roles: frontend, serve: take((*exchange).touchSession)},
+	{method: "DELETE", path: "/v1/sessions/:id", roles: with(suspenders, parties.Frontend), serve: plain((*exchange).endSession)},
+
+	{method: "GET", path: "/v1/incidents", roles: watchers, query: []string{"limit", "cursor"}, serve: plain((*exchange).listIncidents)},
+	{method: "GET", path: "/v1/audit/entries", roles: watchers, query: []string{"from", "limit"}, serve: plain((*exchange).listEntries)},
+	{method: "GET", path: "/v1/audit/checkpoint", roles: watchers, serve: plain((*exchange).getCheckpoint)},
+	{method: "GET", path: "/v1/audit/proof", roles: watchers, query: []string{"index", "size"}, serve: plain((*exchange).getProof)},
+	{method: "GET", path: "/v1/audit/export", roles: watchers, query: []string{"from"}, serve: (*exchange).exportAudit},
+	{method: "GET", path: "/v1/policy", roles: with(readers, parties.Admin), serve: plain((*exchange).getPolicy)},
+
+	{method: "POST", path: "/v1/clients", roles: admin, serve: take((*exchange).createClient)},
+	{method: "GET", path: "/v1/clients", roles: with(admin, parties.Auditor), serve: plain((*exchange).listClients)},
+	{method: "GET", path: "/v1/keys", roles: with(custodian, parties.Auditor), serve: plain((*exchange).listKeys)},
+	{method: "POST", path: "/v1/keys/transport", roles: custodian, serve: take((*exchange).importTransport)},
+	{method: "DELETE", path: "/v1/keys/transport/:name", roles: custodian, serve: plain((*exchange).deleteTransport)},
+}
+
+// release puts gin into the mode in which it says nothing by itself.
+var release = sync.OnceFunc(func() { gin.SetMode(gin.ReleaseMode) })
+
+// engine builds the router over the table.
+func (s *Server) engine(identify Identify) *gin.Engine {
+	release()
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false
+	e.RedirectFixedPath = false
+	e.UseRawPath = true // an id may hold an escaped slash
+	e.ForwardedByClientIP = false
+	e.Use(s.watch)
+	e.NoRoute(s.noRoute)
+	e.NoMethod(s.noMethod)
+	for i := range routes {
+		r := &routes[i]
+		e.Handle(r.method, r.path, s.handle(r, identify))
+	}
+	return e
+}

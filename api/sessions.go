@@ -1,0 +1,219 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"mohur/authn"
+	"mohur/problem"
+)
+
+// sessionGrant is a session in the answer that granted or renewed it.
+type sessionGrant struct {
+	ID            string     `json:"id"`
+	AccessToken   string     `json:"access_token,omitzero"`
+	ExpiresAt     *time.Time `json:"expires_at,omitzero"` // of the access token
+	IdleExpiresAt time.Time  `json:"idle_expires_at"`
+	EndsAt        time.Time  `json:"ends_at"` // whatever the customer does
+}
+
+func sessionGranted(g *authn.SessionGrant) *sessionGrant {
+	if g == nil {
+		return nil
+	}
+	out := &sessionGrant{ID: g.Session.ID, AccessToken: g.AccessToken, IdleExpiresAt: g.IdleAt.UTC(), EndsAt: g.Session.ExpiresAt.UTC()}
+	if !g.ExpiresAt.IsZero() {
+		until := g.ExpiresAt.UTC()
+		out.ExpiresAt = &until
+	}
+	return out
+}
+
+type sessionOut struct {
+	ID            string     `json:"id"`
+	Customer      string     `json:"customer"`
+	Channel       string     `json:"channel"`
+	State         string     `json:"state"`           // live, ended
+	Reason        string     `json:"reason,omitzero"` // of the end
+	EndedAt       *time.Time `json:"ended_at,omitzero"`
+	ACR           string     `json:"acr"`
+	Shown         string     `json:"shown"`
+	AMR           []string   `json:"amr"`
+	AuthTime      time.Time  `json:"auth_time"`
+	LastUsedAt    time.Time  `json:"last_used_at"`
+	IdleExpiresAt time.Time  `json:"idle_expires_at"`
+	EndsAt        time.Time  `json:"ends_at"`
+}
+
+// sessionOf writes a session; why says why it is over, "" when it is not.
+func (x *exchange) sessionOf(s authn.Session, why string) sessionOut {
+	out := sessionOut{
+		ID: s.ID, Customer: s.Customer, Channel: string(s.Channel), State: "live", Reason: why, ACR: string(s.ACR), Shown: s.Shown, AMR: s.AMR,
+		AuthTime: s.AuthTime.UTC(), LastUsedAt: s.LastUsed.UTC(), IdleExpiresAt: x.server.Authn.IdleAt(s).UTC(), EndsAt: s.ExpiresAt.UTC(),
+	}
+	if why != "" || !s.EndedAt.IsZero() {
+		out.State = "ended"
+	}
+	if !s.EndedAt.IsZero() {
+		at := s.EndedAt.UTC()
+		out.EndedAt = &at
+	}
+	return out
+}
+
+// getSession returns a session, live or over.
+func (x *exchange) getSession(ctx context.Context) (reply, error) {
+	s, why, err := x.server.Authn.Look(ctx, x.by, x.id("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(x.sessionOf(s, why))
+}
+
+type touchIn struct {
+	Activity string     `json:"activity"`
+	Context  *contextIn `json:"context"`
+}
+
+// touchSession records activity. Only the customer's own extends a session.
+func (x *exchange) touchSession(ctx context.Context, in touchIn) (reply, error) {
+	if in.Activity != "user" && in.Activity != "poll" {
+		return reply{}, invalid("activity", "needs to be user or poll")
+	}
+	g, err := x.server.Authn.Touch(ctx, x.by, x.id("id"), in.Activity == "user")
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(sessionGranted(g))
+}
+
+// endSession logs out, or throws out.
+func (x *exchange) endSession(ctx context.Context) (reply, error) {
+	if err := x.server.Authn.End(ctx, x.by, x.id("id"), x.endReason()); err != nil {
+		return reply{}, err
+	}
+	return done()
+}
+
+func (x *exchange) endReason() string {
+	if x.by.Only() {
+		return "logout"
+	}
+	return "staff"
+}
+
+// liveSessions returns the sessions of a customer that the caller may see and
+// that are not over.
+func (x *exchange) liveSessions(ctx context.Context, customer string) ([]authn.Session, error) {
+	all, err := x.server.Store.Sessions(ctx, customer)
+	if err != nil {
+		return nil, problem.Away(err)
+	}
+	now := x.server.Now()
+	var live []authn.Session
+	for _, s := range all {
+		over := !s.EndedAt.IsZero() || !now.Before(s.ExpiresAt) || !now.Before(x.server.Authn.IdleAt(s))
+		if !over && x.by.MaySee(s.Client, s.Channel) {
+			live = append(live, s)
+		}
+	}
+	return live, nil
+}
+
+// listSessions lists the live sessions of a customer, newest first.
+func (x *exchange) listSessions(ctx context.Context) (reply, error) {
+	live, err := x.liveSessions(ctx, x.id("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(pageOf(live, "", func(s authn.Session) sessionOut { return x.sessionOf(s, "") }))
+}
+
+// endSessions ends all of them; a front end ends those it began.
+func (x *exchange) endSessions(ctx context.Context) (reply, error) {
+	live, err := x.liveSessions(ctx, x.id("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	for _, s := range live {
+		if err := x.server.Authn.End(ctx, x.by, s.ID, x.endReason()); err != nil {
+			return reply{}, err
+		}
+	}
+	return done()
+}
+
+type introspectIn struct {
+	AccessToken string  `json:"access_token"`
+	DPoP        *string `json:"dpop"`
+	HTM         *string `json:"htm"`
+	HTU         *string `json:"htu"`
+	X5T         *string `json:"x5t"`
+}
+
+// activeOut is the answer of RFC 7662 section 2.2 about a token that is good.
+type activeOut struct {
+	Active    bool     `json:"active"`
+	TokenType string   `json:"token_type"`
+	Issuer    string   `json:"iss"`
+	Audience  string   `json:"aud"`
+	Subject   string   `json:"sub"`
+	Session   string   `json:"sid"`
+	Client    string   `json:"client_id"`
+	Channel   string   `json:"channel"`
+	ACR       string   `json:"acr"`
+	Shown     string   `json:"shown"`
+	AMR       []string `json:"amr"`
+	AuthTime  int64    `json:"auth_time"`
+	ID        string   `json:"jti"`
+	IssuedAt  int64    `json:"iat"`
+	Expires   int64    `json:"exp"`
+}
+
+// inactiveOut says nothing but that.
+type inactiveOut struct {
+	Active bool `json:"active"`
+}
+
+// introspect says whether an access token is good and its session live. What
+// cannot be found out is an error, never "active", and never "inactive".
+func (x *exchange) introspect(ctx context.Context, in introspectIn) (reply, error) {
+	// A session bound to a key does not exist yet. To ignore the proof of a binding
+	// would be to confirm one that nobody has checked.
+	for _, m := range []struct {
+		name  string
+		value *string
+	}{{"dpop", in.DPoP}, {"htm", in.HTM}, {"htu", in.HTU}, {"x5t", in.X5T}} {
+		if m.value != nil {
+			return reply{}, later(m.name)
+		}
+	}
+	if in.AccessToken == "" {
+		return reply{}, invalid("access_token", "is needed")
+	}
+	claims, session, err := x.liveToken(ctx, in.AccessToken)
+	if errors.Is(err, authn.ErrDead) {
+		return ok(inactiveOut{})
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(activeOut{
+		Active: true, TokenType: "Bearer", Issuer: claims.Issuer, Audience: claims.Audience, Subject: claims.Subject, Session: claims.Session,
+		Client: claims.Client, Channel: string(session.Channel), ACR: string(session.ACR), Shown: session.Shown, AMR: session.AMR,
+		AuthTime: claims.AuthTime, ID: claims.ID, IssuedAt: claims.IssuedAt, Expires: claims.Expires,
+	})
+}
+
+func (x *exchange) liveToken(ctx context.Context, token string) (authn.AccessClaims, authn.Session, error) {
+	claims, err := x.server.Authn.Claims(ctx, token)
+	if err != nil {
+		return claims, authn.Session{}, err
+	}
+	session, _, err := x.server.Authn.Introspect(ctx, x.by, claims.Session)
+	if err == nil && session.Customer != claims.Subject {
+		err = authn.ErrDead
+	}
+	return claims, session, err
+}

@@ -1,0 +1,146 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"mohur/parties"
+	"mohur/payment"
+	"mohur/problem"
+)
+
+type transactionOut struct {
+	ID              string        `json:"id"`
+	Reference       string        `json:"reference"`
+	Customer        string        `json:"customer"`
+	Channel         string        `json:"channel"`
+	Service         string        `json:"service"`
+	Decision        string        `json:"decision"`
+	State           string        `json:"state"`
+	Exemption       string        `json:"exemption,omitzero"`
+	Amount          payment.Money `json:"amount"`
+	Purpose         string        `json:"purpose"`
+	Holder          string        `json:"holder,omitzero"`
+	Payer           partyOut      `json:"payer"`
+	Payee           partyOut      `json:"payee"`
+	ACR             string        `json:"acr,omitzero"` // of the proof given
+	Shown           string        `json:"shown,omitzero"`
+	AMR             []string      `json:"amr"`
+	Risk            riskOut       `json:"risk"`
+	Linked          *challengeOut `json:"linked,omitzero"`
+	Signatures      signatures    `json:"signatures"`
+	Authentications []any         `json:"authentications"`
+	Authorization   string        `json:"authorization,omitzero"`
+	JTI             string        `json:"jti,omitzero"`
+	Limits          limitsOut     `json:"limits"`
+	Timeline        []stepOut     `json:"timeline"`
+	CreatedAt       time.Time     `json:"created_at"`
+	ExpiresAt       time.Time     `json:"expires_at"`
+}
+
+type partyOut struct {
+	Name    string `json:"name"`
+	Account string `json:"account"`
+	Bank    string `json:"bank"`
+	Country string `json:"country,omitzero"`
+}
+
+type signatures struct {
+	Required  int `json:"required"`
+	Collected int `json:"collected"`
+}
+
+// attemptRef stands for an authentication where a list does not tell it whole.
+type attemptRef struct {
+	ID string `json:"id"`
+}
+
+// transactionOf writes a transaction with its authentications.
+func (x *exchange) transactionOf(ctx context.Context, v payment.View) (transactionOut, error) {
+	out := x.transactionLine(v)
+	var err error
+	out.Authentications, err = x.authenticationsOf(ctx, v)
+	return out, err
+}
+
+// transactionLine writes a transaction as a list shows it.
+func (x *exchange) transactionLine(v payment.View) transactionOut {
+	t, d := v.Transaction, v.Details
+	out := transactionOut{
+		ID: t.ID, Reference: t.Reference, Customer: t.Customer, Channel: string(t.Channel), Service: t.Service, Decision: t.Decision,
+		State: string(t.State), Exemption: t.Exemption, Amount: payment.FromMinor(t.Minor, t.Currency), Purpose: d.Purpose, Holder: d.Holder,
+		Payer: partyOut(d.Payer), Payee: partyOut(d.Payee), ACR: t.ACR, Shown: t.Shown, AMR: t.AMR,
+		Risk: x.riskOf(t.Score, v.Reasons, t.Reasons, t.Policy), Signatures: signaturesOf(t), JTI: t.JTI, Timeline: x.timelineOf(t),
+		Limits:    limitsOut{dailyLimit{payment.FromMinor(v.DailyLimit, t.Currency), payment.FromMinor(v.DailyUsed, t.Currency)}},
+		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(),
+	}
+	if len(d.Linked) > 0 {
+		linked := challengeOf(d.Linked, t.SHA256)
+		out.Linked = &linked
+	}
+	// The authorization is an order to pay: only those who pass it on or carry it
+	// out see it.
+	if x.by.Has(parties.Frontend, parties.Core) {
+		out.Authorization = v.Authorization
+	}
+	for _, id := range t.Attempts {
+		out.Authentications = append(out.Authentications, attemptRef{ID: id})
+	}
+	return out
+}
+
+// signaturesOf counts: one proof is asked for, unless the payment is exempt.
+func signaturesOf(t payment.Transaction) signatures {
+	s := signatures{Required: 1}
+	if t.Exemption != "" {
+		s.Required = 0
+	}
+	if t.ACR != "" {
+		s.Collected = 1
+	}
+	return s
+}
+
+// timelineOf writes the history of a transaction (clause 5.15). A front end is
+// not told which member of staff did what for which reason: that could be a
+// warning to somebody who must not be warned.
+func (x *exchange) timelineOf(t payment.Transaction) []stepOut {
+	out := make([]stepOut, 0, len(t.Timeline))
+	for _, s := range t.Timeline {
+		step := stepOut{At: s.At.UTC(), State: string(s.State), Reason: s.Reason, By: s.By}
+		if x.by.Only() && s.By != "policy" && s.By != t.Customer && s.By != t.Client {
+			step.Reason, step.By = "", ""
+		}
+		out = append(out, step)
+	}
+	return out
+}
+
+// maxAttempts is how many authentications of a transaction are told whole, the
+// last ones.
+const maxAttempts = 5
+
+// authenticationsOf writes the authentications of a transaction that the caller
+// may see.
+func (x *exchange) authenticationsOf(ctx context.Context, v payment.View) ([]any, error) {
+	if !x.by.Has(ofSessions...) {
+		return nil, nil
+	}
+	ids := v.Transaction.Attempts
+	var out []any
+	for _, id := range ids[max(0, len(ids)-maxAttempts):] {
+		if v.Authentication != nil && v.Authentication.Attempt.ID == id {
+			out = append(out, x.authenticationOf(*v.Authentication))
+			continue
+		}
+		a, err := x.server.Authn.LookAttempt(ctx, x.by, id)
+		if problem.Is(err, problem.NotFound) {
+			continue // another's, or removed long after its end
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, x.authenticationOf(a))
+	}
+	return out, nil
+}

@@ -1,0 +1,158 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"mohur/problem"
+)
+
+const (
+	uploadLimit = 256 << 20
+	uploadWait  = 10 * time.Minute
+	fieldLimit  = 256
+	spoolPrefix = "mohur-import-"
+)
+
+// upload is a seed file that has come in whole. The file has no name any more:
+// it is gone when it is closed, and when the process ends, however that happens.
+type upload struct {
+	file   *os.File
+	sha256 string
+	fields map[string]string
+}
+
+// uploadFields are the parts of an import beside the file.
+var uploadFields = []string{"format", "transport_key", "password", "profile", "batch", "branch"}
+
+// upload takes a multipart body. The file goes to the disk as it comes, never
+// into memory; everything else is short.
+func (x *exchange) upload() (up *upload, err error) {
+	kind, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/form-data" {
+		return nil, problem.New(problem.UnsupportedMedia, "the body needs to be multipart/form-data")
+	}
+	if x.r.ContentLength > x.server.uploadLimit {
+		return nil, tooLarge(x.server.uploadLimit)
+	}
+	x.readBy(time.Now().Add(uploadWait))
+	x.r.Body = http.MaxBytesReader(x.w, x.r.Body, x.server.uploadLimit)
+	parts, err := x.r.MultipartReader()
+	if err != nil {
+		return nil, problem.New(problem.UnsupportedMedia, "the body needs to be multipart/form-data with a boundary")
+	}
+	up = &upload{fields: map[string]string{}}
+	defer func() {
+		if err != nil && up.file != nil {
+			up.file.Close()
+		}
+	}()
+	for {
+		p, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return up, up.check()
+		}
+		if err != nil {
+			return up, readFault(err)
+		}
+		if err := up.take(p, x.server.Spool); err != nil {
+			return up, err
+		}
+	}
+}
+
+// take reads one part.
+func (u *upload) take(p *multipart.Part, spool string) error {
+	name := p.FormName()
+	_, seen := u.fields[name]
+	switch {
+	case seen || name == "file" && u.file != nil:
+		return invalid(name, "is there twice")
+	case name == "file":
+		return u.spool(p, spool)
+	case !slices.Contains(uploadFields, name):
+		return invalid(told(name, "body"), "is not a member of this request")
+	}
+	text, err := io.ReadAll(io.LimitReader(p, fieldLimit+1))
+	if err != nil {
+		return readFault(err)
+	}
+	if len(text) > fieldLimit || !utf8.Valid(text) || bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return invalid(name, "needs to be a short text in UTF-8")
+	}
+	u.fields[name] = string(text)
+	return nil
+}
+
+// spool writes the file to the disk. It loses its name at once: a seed file, the
+// more so one in the clear, must not outlive its import.
+func (u *upload) spool(from io.Reader, dir string) error {
+	f, err := os.CreateTemp(dir, spoolPrefix+"*") // mode 0600
+	if err != nil {
+		return problem.Away(err)
+	}
+	u.file = f
+	if err := os.Remove(f.Name()); err != nil {
+		return problem.Away(err)
+	}
+	sum := sha256.New()
+	to := &spooling{f: f}
+	if _, err := io.Copy(io.MultiWriter(to, sum), from); err != nil {
+		if to.failed != nil {
+			return problem.Away(to.failed)
+		}
+		return readFault(err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return problem.Away(err)
+	}
+	u.sha256 = hex.EncodeToString(sum.Sum(nil))
+	return nil
+}
+
+// spooling tells a disk that fails from a body that does.
+type spooling struct {
+	f      *os.File
+	failed error
+}
+
+func (s *spooling) Write(b []byte) (int, error) {
+	n, err := s.f.Write(b)
+	s.failed = err
+	return n, err
+}
+
+func (u *upload) check() error {
+	var c problem.Check
+	c.Unless(u.file != nil, "file", "is needed")
+	_, password := u.fields["password"]
+	c.Unless(!password, "password", "is not served yet; bring the transport key into the HSM")
+	return c.Err()
+}
+
+// sweepSpool removes what a crash may have left between the making of a file and
+// the loss of its name.
+func sweepSpool(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, spoolPrefix+"*"))
+	if err != nil {
+		return fmt.Errorf("api: the spool: %w", err)
+	}
+	for _, path := range left {
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("api: the spool: %w", err)
+		}
+	}
+	return nil
+}
