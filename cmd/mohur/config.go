@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Config is the whole configuration, one field for each setting in the table of
+// settings.go. Secrets are never in it: it names files that hold them.
+type Config struct {
+	File string // the file it was read from, absolute
+	Dir  string // its directory; paths in the file start there
+
+	URL         string
+	Listen      string
+	PlainHTTP   bool
+	Development bool
+	Socket      string
+	Zone        string
+	References  bool // customers need references to contract and identification
+
+	TLS struct{ Cert, Key string }
+	HSM struct {
+		Module, TokenLabel, PINFile, SoftHSMConf string
+		Sessions, WrapMechanism                  int
+		ValueLen, Strict                         bool
+		CallTimeout                              time.Duration
+	}
+	Store struct{ Path, Spool string }
+	Audit struct {
+		Origin, Node string
+		Every        int
+		Interval     time.Duration
+	}
+	Session struct{ Idle, Absolute, Token time.Duration }
+	Auth    struct {
+		Attempt, FloorPIN, FloorRefusal time.Duration
+		Failures, MaxOpen, PINSlots     int
+	}
+}
+
+// The places where a configuration is looked for when none is named.
+const (
+	configVariable = "MOHUR_CONFIG"
+	configName     = "mohur.yaml"
+	devConfig      = "var/dev/mohur.yaml" // what `make run` makes
+)
+
+// findConfig returns the path of the configuration: the one named, the one the
+// environment names, the one here, the one of `make run`.
+func findConfig(named string) (string, error) {
+	if named == "" {
+		named = os.Getenv(configVariable)
+	}
+	if named != "" {
+		return filepath.Abs(named)
+	}
+	for _, path := range []string{configName, devConfig} {
+		if _, err := os.Stat(path); err == nil {
+			return filepath.Abs(path)
+		}
+	}
+	return "", fmt.Errorf("there is no configuration: name one with --config FILE or $%s, or make one with `mohur init --dir DIR --development`", configVariable)
+}
+
+// defaults returns a configuration in which everything that has a default has
+// it. What is left out of a file stays as it is here.
+func defaults() *Config {
+	c := &Config{Listen: "127.0.0.1:8443", Socket: "mohur.sock", Zone: "Asia/Baku", References: true}
+	c.TLS.Cert, c.TLS.Key = "tls/cert.pem", "tls/key.pem"
+	c.HSM.Sessions, c.HSM.CallTimeout = 16, time.Second
+	c.Store.Path, c.Store.Spool = "mohur.db", "spool"
+	c.Audit.Node, c.Audit.Every, c.Audit.Interval = "main", 1000, time.Second
+	c.Session.Idle, c.Session.Absolute, c.Session.Token = 5*time.Minute, 12*time.Hour, 5*time.Minute
+	c.Auth.Attempt, c.Auth.FloorPIN, c.Auth.FloorRefusal = 5*time.Minute, 150*time.Millisecond, 25*time.Millisecond
+	c.Auth.Failures, c.Auth.MaxOpen, c.Auth.PINSlots = 5, 20, 2
+	return c
+}
+
+// loadConfig reads and checks a configuration. Every fault of the file is in
+// the error, each with its line.
+func loadConfig(named string) (*Config, error) {
+	path, err := findConfig(named)
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
+	}
+	return parseConfig(path, text)
+}
+
+func parseConfig(path string, text []byte) (*Config, error) {
+	c := defaults()
+	c.File, c.Dir = path, filepath.Dir(path)
+	faults := readSettings(text, c.settings())
+	faults.add(c.check())
+	if err := faults.err(path); err != nil {
+		return nil, err
+	}
+	c.resolve()
+	return c, nil
+}
+
+// resolve makes every path absolute. Those in the file start at its directory,
+// wherever the server is started.
+func (c *Config) resolve() {
+	for _, s := range c.settings() {
+		if p, ok := s.value.(pathValue); ok && *p.to != "" && !filepath.IsAbs(*p.to) {
+			*p.to = filepath.Join(c.Dir, *p.to)
+		}
+	}
+}

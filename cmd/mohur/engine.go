@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"mohur/audit"
+	"mohur/hsm"
+	"mohur/hsm/pkcs11"
+	"mohur/parties"
+	"mohur/seal"
+	"mohur/store/bolt"
+)
+
+// engine is what lies below every service: the HSM, the store with its lock, and
+// the log. Whoever has one is the only process that does.
+type engine struct {
+	config    *Config
+	logger    *slog.Logger
+	hsm       *pkcs11.Module
+	store     *bolt.Store
+	keys      *seal.Keyring
+	bank      seal.Key
+	audit     *audit.Drafter
+	sequencer *audit.Sequencer
+	parties   *parties.Service
+}
+
+// engineOptions are who is told of what.
+type engineOptions struct {
+	logger *slog.Logger
+	// fatal is told what the process does not survive: a write the disk did not
+	// confirm, or calls that never return from the HSM's library.
+	fatal      func(error)
+	observeHSM func(op string, class hsm.Class, d time.Duration)
+	observe    func(batch int, d time.Duration)
+}
+
+// token is how the HSM's token is reached. The PIN is read here and goes nowhere
+// else.
+func (c *Config) token(logger *slog.Logger) (pkcs11.Config, error) {
+	if c.HSM.SoftHSMConf != "" {
+		if err := pkcs11.UseSoftHSM(c.HSM.SoftHSMConf); err != nil {
+			return pkcs11.Config{}, fmt.Errorf("hsm.softhsm_conf: %w", err)
+		}
+	}
+	pin, err := pkcs11.ReadPINFile(c.HSM.PINFile)
+	if err != nil {
+		return pkcs11.Config{}, fmt.Errorf("hsm.pin_file: %w", err)
+	}
+	return pkcs11.Config{
+		Module: c.HSM.Module, TokenLabel: c.HSM.TokenLabel, PIN: pin,
+		Sessions: c.HSM.Sessions, CallTimeout: c.HSM.CallTimeout, Strict: c.HSM.Strict, Logger: logger,
+		Profile: pkcs11.Profile{WrapMechanism: uint(c.HSM.WrapMechanism), ValueLen: c.HSM.ValueLen},
+	}, nil
+}
+
+// openEngine opens HSM and store. The store comes first: its lock decides who
+// may work, and a second server must not disturb the first one's module.
+func openEngine(ctx context.Context, c *Config, o engineOptions) (*engine, error) {
+	e := &engine{config: c, logger: o.logger}
+	if err := e.open(ctx, o); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	return e, nil
+}
+
+func (e *engine) open(ctx context.Context, o engineOptions) error {
+	c := e.config
+	e.sequencer = &audit.Sequencer{Origin: c.Audit.Origin, Every: c.Audit.Every, Interval: c.Audit.Interval}
+	store, err := bolt.Open(bolt.Options{
+		Path: c.Store.Path, Node: c.Audit.Node, Logger: o.logger, Fatal: o.fatal, OnAppend: e.sequencer.Notify, Observe: o.observe,
+	})
+	if err != nil {
+		return err
+	}
+	e.store = store
+	token, err := c.token(o.logger)
+	if err != nil {
+		return err
+	}
+	token.Observe, token.Stuck = o.observeHSM, o.fatal
+	if e.hsm, err = pkcs11.Open(ctx, token); err != nil {
+		return err
+	}
+	e.sequencer.Store, e.sequencer.Signer = e.store, e.hsm
+	e.keys = &seal.Keyring{HSM: e.hsm}
+	e.bank, err = e.store.BankKey(ctx, func() (seal.Key, error) { return e.keys.New(ctx, "bank") })
+	if err != nil {
+		return fmt.Errorf("the bank's key: %w", err)
+	}
+	e.audit = &audit.Drafter{Keys: e.keys, Bank: e.bank, Now: time.Now}
+	e.parties = &parties.Service{
+		Store: e.store, Settler: e.store, Keys: e.keys, Audit: e.audit, Now: time.Now, NoContract: !c.References,
+	}
+	return nil
+}
+
+// closeTimeout bounds the last checkpoint: a module that is away must not keep a
+// process from ending. What it does not cover now is covered at the next start.
+const closeTimeout = 3 * time.Second
+
+// close signs a last checkpoint and lets go of store and HSM. It may be called
+// for an engine that did not open.
+func (e *engine) close() error {
+	var err error
+	if e.audit != nil {
+		if last := e.lastCheckpoint(); last != nil {
+			err = fmt.Errorf("the last checkpoint: %w", last)
+		}
+	}
+	if e.store != nil {
+		err = errors.Join(err, e.store.Close())
+	}
+	if e.hsm != nil {
+		err = errors.Join(err, e.hsm.Close())
+	}
+	return err
+}
+
+// lastCheckpoint covers everything there is. The sequencer may have been stopped
+// while the store was still writing its checkpoint: then the first attempt meets
+// that one, and the second goes on from it. Nobody else can have written: this
+// process has the store's lock.
+func (e *engine) lastCheckpoint() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	err := e.sequencer.Checkpoint(ctx)
+	if errors.Is(err, audit.ErrFork) {
+		err = e.sequencer.Checkpoint(ctx)
+	}
+	return err
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"mohur/audit"
+	"mohur/hsm"
+)
+
+// metrics counts what happens below the services; package api counts the rest.
+type metrics struct {
+	registry   *prometheus.Registry
+	hsmCalls   *prometheus.HistogramVec
+	hsmFaults  *prometheus.CounterVec
+	commits    prometheus.Histogram
+	batch      prometheus.Histogram
+	checkpoint prometheus.Gauge
+	signed     prometheus.Gauge
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		hsmCalls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "mohur_hsm_call_seconds", Help: "How long calls of the HSM took.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
+		}, []string{"op"}),
+		hsmFaults: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mohur_hsm_faults_total", Help: "Calls of the HSM that failed, by the class of the fault.",
+		}, []string{"op", "class"}),
+		commits: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "mohur_store_commit_seconds", Help: "How long commits of the store took.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
+		}),
+		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "mohur_store_commit_requests", Help: "How many requests a commit carried.", Buckets: prometheus.ExponentialBuckets(1, 2, 10),
+		}),
+		checkpoint: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "mohur_audit_checkpoint_entries", Help: "How many audit entries the last checkpoint covers.",
+		}),
+		signed: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "mohur_audit_checkpoint_time_seconds", Help: "When the last checkpoint was signed, in Unix seconds.",
+		}),
+	}
+	m.registry.MustRegister(m.hsmCalls, m.hsmFaults, m.commits, m.batch, m.checkpoint, m.signed,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) hsmCall(op string, class hsm.Class, d time.Duration) {
+	m.hsmCalls.WithLabelValues(op).Observe(d.Seconds())
+	if class != 0 {
+		m.hsmFaults.WithLabelValues(op, class.String()).Inc()
+	}
+}
+
+func (m *metrics) commit(batch int, d time.Duration) {
+	m.commits.Observe(d.Seconds())
+	m.batch.Observe(float64(batch))
+}
+
+func (m *metrics) signedHead(h audit.Head) {
+	m.checkpoint.Set(float64(h.Size))
+	m.signed.Set(float64(h.Time.Unix()))
+}

@@ -1,0 +1,66 @@
+package main
+
+import "time"
+
+// setting is one line of a configuration file: its name, what it means, and
+// where its value goes. The table is the only place that knows the settings:
+// reading, checking and the documented file of `mohur init` all go by it.
+type setting struct {
+	key   string // "hsm.pin_file"
+	doc   string
+	value value
+}
+
+// sections say what the parts of the file are for.
+var sections = map[string]string{
+	"tls":            "The certificate of the HTTPS listener, PEM. TLS 1.2 is the oldest that is spoken.",
+	"hsm":            "The hardware security module that holds every key, over PKCS#11.",
+	"store":          "The database. It belongs to one process; nobody else opens it.",
+	"audit":          "The audit log.",
+	"session":        "How long somebody who has logged in stays so (clause 5.22).",
+	"authentication": "Attempts to log in or to confirm (clauses 5.22, 5.23).",
+}
+
+func (c *Config) settings() []setting {
+	return []setting{
+		{"url", "The address under which clients know this server. It is the issuer (iss) of every\nchallenge, token and authorization, whatever the server listens on.", textValue{&c.URL}},
+		{"listen", "Address and port of the API.", textValue{&c.Listen}},
+		{"development", "Plain seed files are taken, one-time secrets are told in answers, and the development\nkey has every role. Refused with a listener that others can reach.", boolValue{&c.Development}},
+		{"plain_http", "Speak HTTP without TLS. Refused unless the listener is on this machine only.", boolValue{&c.PlainHTTP}},
+		{"socket", "The socket of the command line, for the server's own user and root. Paths in this file\nstart at its directory.", pathValue{&c.Socket}},
+		{"zone", "The time zone of the bank's day, for limits by the day.", textValue{&c.Zone}},
+		{"customer_references_required", "A customer needs the references of his contract and of his identification\n(clauses 4.1, 4.3.4).", boolValue{&c.References}},
+
+		{"tls.cert", "The certificate, and after it those between it and the root.", pathValue{&c.TLS.Cert}},
+		{"tls.key", "Its private key, readable by the server's user alone.", pathValue{&c.TLS.Key}},
+
+		{"hsm.module", "The PKCS#11 library of the module's maker.", pathValue{&c.HSM.Module}},
+		{"hsm.token_label", "The label of the token that holds the keys.", textValue{&c.HSM.TokenLabel}},
+		{"hsm.pin_file", "A file that holds the PIN of the token in one line, mode 0600.", pathValue{&c.HSM.PINFile}},
+		{"hsm.softhsm_conf", "The configuration of SoftHSM. Development only.", pathValue{&c.HSM.SoftHSMConf}},
+		{"hsm.sessions", "How many calls the module gets at once.", intValue{&c.HSM.Sessions, 1, 1024}},
+		{"hsm.call_timeout", "How long one call may take before the module counts as away.", durationValue{&c.HSM.CallTimeout, 50 * time.Millisecond, 30 * time.Second}},
+		{"hsm.strict", "Refuse a module that is weaker than it could be, instead of warning.", boolValue{&c.HSM.Strict}},
+		{"hsm.wrap_mechanism", "The number of RFC 3394 key wrapping, for makers with one of their own; 0 is 0x2109.", intValue{&c.HSM.WrapMechanism, 0, 1<<32 - 1}},
+		{"hsm.value_len", "Name the length of a key when it is unwrapped. Some modules demand it.", boolValue{&c.HSM.ValueLen}},
+
+		{"store.path", "The file.", pathValue{&c.Store.Path}},
+		{"store.spool", "A directory for seed files while they are read; nothing stays in it.", pathValue{&c.Store.Spool}},
+
+		{"audit.origin", "The name of the log in its checkpoints. It stays for the life of the log.", textValue{&c.Audit.Origin}},
+		{"audit.node", "The name of this server in audit entries. It stays for the life of the store.", textValue{&c.Audit.Node}},
+		{"audit.every", "A checkpoint is signed after this many entries,", intValue{&c.Audit.Every, 1, 100000}},
+		{"audit.interval", "and after this time if there are any.", durationValue{&c.Audit.Interval, 50 * time.Millisecond, time.Minute}},
+
+		{"session.idle", "A session ends after this time without activity, 5m at most.", durationValue{&c.Session.Idle, time.Second, 5 * time.Minute}},
+		{"session.absolute", "A session ends after this time whatever happens, 12h at most.", durationValue{&c.Session.Absolute, time.Second, 12 * time.Hour}},
+		{"session.access_token", "How long an access token lives, 5m at most.", durationValue{&c.Session.Token, time.Second, 5 * time.Minute}},
+
+		{"authentication.attempt", "How long an attempt and its challenge can be answered, 5m at most.", durationValue{&c.Auth.Attempt, time.Second, 5 * time.Minute}},
+		{"authentication.failures", "Consecutive failures that lock a token or a PIN, 5 at most.", intValue{&c.Auth.Failures, 1, 5}},
+		{"authentication.max_open", "Open attempts of a customer; the oldest gives way.", intValue{&c.Auth.MaxOpen, 1, 20}},
+		{"authentication.floor_pin", "No verdict with a PIN leaves sooner than this after the answer came in.", durationValue{&c.Auth.FloorPIN, 0, 5 * time.Second}},
+		{"authentication.floor_refusal", "Nor any other refusal sooner than this.", durationValue{&c.Auth.FloorRefusal, 0, 5 * time.Second}},
+		{"authentication.pin_slots", "How many PINs are hashed at once, each with 19 MiB.", intValue{&c.Auth.PINSlots, 1, 64}},
+	}
+}

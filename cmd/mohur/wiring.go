@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"mohur/api"
+	"mohur/authn"
+	"mohur/authn/pin"
+	"mohur/enrollment"
+	"mohur/parties"
+	"mohur/payment"
+	"mohur/problem"
+	"mohur/risk"
+)
+
+// server is the engine with every service and the API on top.
+type server struct {
+	*engine
+	authn      *authn.Service
+	payments   *payment.Service
+	enrollment *enrollment.Service
+	api        *api.Server
+	health     *health
+	metrics    *metrics
+	workers    sync.WaitGroup
+}
+
+// wire opens the engine and puts the house together, from the ground to the
+// roof. The server it returns has no listener yet.
+func wire(ctx context.Context, c *Config, logger *slog.Logger, fatal func(error)) (*server, error) {
+	m := newMetrics()
+	e, err := openEngine(ctx, c, engineOptions{logger: logger, fatal: fatal, observeHSM: m.hsmCall, observe: m.commit})
+	if err != nil {
+		return nil, err
+	}
+	s := &server{engine: e, metrics: m, health: watch(e.sequencer, logger, m.signedHead)}
+	if err := s.services(ctx); err != nil {
+		return nil, fmt.Errorf("%w%s", err, quietly(e.close()))
+	}
+	return s, nil
+}
+
+// quietly adds what went wrong on the way out.
+func quietly(err error) string {
+	if err == nil {
+		return ""
+	}
+	return fmt.Sprintf("; and then: %v", err)
+}
+
+func (s *server) services(ctx context.Context) error {
+	c, policy := s.config, risk.Version1()
+	zone, err := time.LoadLocation(c.Zone)
+	if err != nil {
+		return err
+	}
+	pins := pin.NewVerifier(s.hsm, c.Auth.PINSlots)
+	s.authn = &authn.Service{
+		Store: s.store, Settler: s.store, HSM: s.hsm, Keys: s.keys, Bank: s.bank, Audit: s.audit, PINs: pins,
+		Policy: policy, Settings: c.authnSettings(), Now: time.Now,
+	}
+	s.payments = &payment.Service{
+		Store: s.store, Settler: s.store, HSM: s.hsm, Keys: s.keys, Audit: s.audit, Authn: s.authn,
+		Policy: policy, Issuer: c.URL, Zone: zone, Now: time.Now,
+	}
+	s.authn.Payments = s.payments
+	s.enrollment = &enrollment.Service{
+		Store: s.store, Settler: s.store, HSM: s.hsm, Keys: s.keys, Audit: s.audit, PINs: pins, Prover: s.authn,
+		Parties: s.parties, Development: c.Development, Floor: c.Auth.FloorPIN, Now: time.Now,
+	}
+	if err := s.authn.Start(ctx); err != nil {
+		return err
+	}
+	if err := s.enrollment.FailUnfinished(ctx); err != nil {
+		return err
+	}
+	return s.serveAPI(ctx)
+}
+
+func (c *Config) authnSettings() authn.Settings {
+	s := authn.DefaultSettings(c.URL)
+	s.AttemptLife, s.Idle, s.Absolute, s.TokenLife = c.Auth.Attempt, c.Session.Idle, c.Session.Absolute, c.Session.Token
+	s.Limits.Failures, s.MaxOpen = uint8(c.Auth.Failures), c.Auth.MaxOpen
+	s.FloorPIN, s.FloorRefusal = c.Auth.FloorPIN, c.Auth.FloorRefusal
+	return s
+}
+
+func (s *server) serveAPI(ctx context.Context) error {
+	c := s.config
+	verifier, err := s.verifier(ctx)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Store.Spool, 0o700); err != nil {
+		return fmt.Errorf("store.spool: %w", err)
+	}
+	s.api, err = api.New(api.Deps{
+		Authn: s.authn, Payments: s.payments, Parties: s.parties, Enrollment: s.enrollment, Store: s.store, HSM: s.hsm, Keys: s.hsm,
+		Log:    api.Log{Store: s.store, Verifier: verifier, Health: s.health.state},
+		Issuer: c.URL, Development: c.Development, Version: version, Spool: c.Store.Spool,
+		Logger: s.logger, Registry: s.metrics.registry,
+	})
+	return err
+}
+
+// identifyHost is who calls over the socket of this machine.
+func (s *server) identifyHost(_ context.Context, r *http.Request) (parties.Caller, error) {
+	caller, ok := hostCaller(r, s.config.Development)
+	if !ok {
+		return parties.Caller{}, problem.New(problem.Unauthorized, "the socket does not say who is calling")
+	}
+	return caller, nil
+}
+
+// identifyOwn is who calls inside this process: whoever started it.
+func (s *server) identifyOwn(context.Context, *http.Request) (parties.Caller, error) {
+	return localCaller(ownUID(), s.config.Development), nil
+}
