@@ -27,6 +27,8 @@ const (
 	softHSMPIN   = "hsm.pin"       // development only
 	softHSMStore = "tokens"        // development only
 	softHSMLabel = "mohur"
+	// A software token waits for the disk like everything else on the machine.
+	softHSMTimeout = 5 * time.Second
 
 	adminClient = "admin"
 	adminLife   = 24 * time.Hour // outside development: long enough to make the others
@@ -40,6 +42,7 @@ func (c *Config) developmentHSM() error {
 		return err
 	}
 	c.HSM.Module, c.HSM.TokenLabel, c.HSM.PINFile, c.HSM.SoftHSMConf = module, softHSMLabel, softHSMPIN, softHSMConf
+	c.HSM.CallTimeout = softHSMTimeout
 	return nil
 }
 

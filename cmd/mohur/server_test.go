@@ -210,23 +210,23 @@ func TestPlainHTTP(t *testing.T) {
 // TestStop: a request under way is answered, later ones are not taken, and the
 // log ends with a checkpoint over everything.
 func TestStop(t *testing.T) {
-	in := start(t, "floor_refusal: 25ms", "floor_refusal: 1s")
+	in := start(t, "floor_refusal: 25ms", "floor_refusal: 3s")
 	var a struct{ ID string }
 	begin := map[string]string{"customer": "nobody", "purpose": "login", "channel": "pc"}
 	if err := in.admin().call(t.Context(), http.MethodPost, "/v1/authentications", begin, &a); err != nil {
 		t.Fatal(err)
 	}
+	responses := "/v1/authentications/" + a.ID + "/responses"
+	pin := map[string]string{"method": "pin", "pin": "000000"}
+	if err := in.admin().call(t.Context(), http.MethodPost, responses, pin, nil); err != nil {
+		t.Fatal(err)
+	}
 	answered := make(chan error, 1)
 	go func() {
 		guess := map[string]string{"method": "otp", "code": "000000"}
-		pin := map[string]string{"method": "pin", "pin": "000000"}
-		if err := in.admin().call(context.Background(), http.MethodPost, "/v1/authentications/"+a.ID+"/responses", pin, nil); err != nil {
-			answered <- err
-			return
-		}
-		answered <- in.admin().call(context.Background(), http.MethodPost, "/v1/authentications/"+a.ID+"/responses", guess, nil)
+		answered <- in.admin().call(context.Background(), http.MethodPost, responses, guess, nil)
 	}()
-	time.Sleep(300 * time.Millisecond) // the guess is being refused, slowly
+	time.Sleep(700 * time.Millisecond) // the guess is being refused, slowly
 	began := time.Now()
 	if code := in.stop(); code != exitOK {
 		t.Errorf("the server ended with %d\n%s", code, in.log.String())
