@@ -13,6 +13,7 @@ import (
 	"mohur/parties"
 	"mohur/seal"
 	"mohur/store/bolt"
+	"mohur/store/bound"
 )
 
 // engine is what lies below every service: the HSM, the store with its lock, and
@@ -21,7 +22,8 @@ type engine struct {
 	config    *Config
 	logger    *slog.Logger
 	hsm       *pkcs11.Module
-	store     *bolt.Store
+	store     *bolt.Store  // the file: the log, the sweep
+	records   *bound.Store // what the domain reads and settles: the same, under MACs
 	keys      *seal.Keyring
 	bank      seal.Key
 	audit     *audit.Drafter
@@ -93,8 +95,9 @@ func (e *engine) open(ctx context.Context, o engineOptions) error {
 		return fmt.Errorf("the bank's key: %w", err)
 	}
 	e.audit = &audit.Drafter{Keys: e.keys, Bank: e.bank, Now: time.Now}
+	e.records = &bound.Store{Engine: e.store, HSM: e.hsm, Audit: e.audit, Now: time.Now}
 	e.parties = &parties.Service{
-		Store: e.store, Settler: e.store, Keys: e.keys, Audit: e.audit, Now: time.Now, NoContract: !c.References,
+		Store: e.records, Settler: e.records, Keys: e.keys, Audit: e.audit, Now: time.Now, NoContract: !c.References,
 	}
 	return nil
 }

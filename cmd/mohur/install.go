@@ -145,7 +145,7 @@ func firstClient(ctx context.Context, file string) (key string, err error) {
 
 // note writes an audit entry about the server itself.
 func (e *engine) note(ctx context.Context, by parties.Caller, event string, detail map[string]any) error {
-	_, err := settle.Write(ctx, e.store, e.audit, nil, []audit.Event{{Name: event, Outcome: "done", Caller: by.ID, Detail: detail}})
+	_, err := settle.Write(ctx, e.records, e.audit, nil, []audit.Event{{Name: event, Outcome: "done", Caller: by.ID, Detail: detail}})
 	return err
 }
 

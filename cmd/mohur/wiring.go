@@ -62,16 +62,16 @@ func (s *server) services(ctx context.Context) error {
 	}
 	pins := pin.NewVerifier(s.hsm, c.Auth.PINSlots)
 	s.authn = &authn.Service{
-		Store: s.store, Settler: s.store, HSM: s.hsm, Keys: s.keys, Bank: s.bank, Audit: s.audit, PINs: pins,
+		Store: s.records, Settler: s.records, HSM: s.hsm, Keys: s.keys, Bank: s.bank, Audit: s.audit, PINs: pins,
 		Policy: policy, Settings: c.authnSettings(), Now: time.Now,
 	}
 	s.payments = &payment.Service{
-		Store: s.store, Settler: s.store, HSM: s.hsm, Keys: s.keys, Audit: s.audit, Authn: s.authn,
+		Store: s.records, Settler: s.records, HSM: s.hsm, Keys: s.keys, Audit: s.audit, Authn: s.authn,
 		Policy: policy, Issuer: c.URL, Zone: zone, Now: time.Now,
 	}
 	s.authn.Payments = s.payments
 	s.enrollment = &enrollment.Service{
-		Store: s.store, Settler: s.store, HSM: s.hsm, Keys: s.keys, Audit: s.audit, PINs: pins, Prover: s.authn,
+		Store: s.records, Settler: s.records, HSM: s.hsm, Keys: s.keys, Audit: s.audit, PINs: pins, Prover: s.authn,
 		Parties: s.parties, Development: c.Development, Floor: c.Auth.FloorPIN, Now: time.Now,
 	}
 	if err := s.authn.Start(ctx); err != nil {
@@ -101,7 +101,7 @@ func (s *server) serveAPI(ctx context.Context) error {
 		return fmt.Errorf("store.spool: %w", err)
 	}
 	s.api, err = api.New(api.Deps{
-		Authn: s.authn, Payments: s.payments, Parties: s.parties, Enrollment: s.enrollment, Store: s.store, HSM: s.hsm, Keys: s.hsm,
+		Authn: s.authn, Payments: s.payments, Parties: s.parties, Enrollment: s.enrollment, Store: s.records, StoreCheck: s.store.Check, HSM: s.hsm, Keys: s.hsm,
 		Log:    api.Log{Store: s.store, Verifier: verifier, Health: s.health.state},
 		Issuer: c.URL, Development: c.Development, Version: version, Spool: c.Store.Spool,
 		Logger: s.logger, Registry: s.metrics.registry,
