@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -25,9 +26,10 @@ func (s *Sequencer) advance(ctx context.Context, to uint64) error {
 	}
 	c := Checkpoint{PrevSize: s.tree.size, Size: to, Note: msg, Hashes: hashes}
 	if err := s.Store.AppendCheckpoint(ctx, c); err != nil {
+		s.unsure = !errors.Is(err, ErrFork)
 		return fmt.Errorf("audit: store the checkpoint at %d: %w", to, err)
 	}
-	s.tree = next
+	s.tree, s.unsure = next, false
 	if s.OnCheckpoint != nil {
 		s.OnCheckpoint(head)
 	}

@@ -46,6 +46,9 @@ type Sequencer struct {
 
 	mu   sync.Mutex // one checkpoint at a time
 	tree *tree      // as of the last checkpoint; nil until resumed and after a fault
+	// unsure says that the last attempt to store a checkpoint ended without an
+	// answer, a deadline for instance: it may be there.
+	unsure bool
 
 	once  sync.Once
 	wake  chan struct{}
@@ -141,7 +144,14 @@ func (s *Sequencer) Checkpoint(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fresh.Store(0) // before the tail is read: an entry may be counted twice, never missed
-	if err := s.catchUp(ctx); err != nil {
+	err := s.catchUp(ctx)
+	if errors.Is(err, ErrFork) && s.unsure {
+		// The write whose outcome was not known has happened after all: the other
+		// sequencer was this one. Once more from what is stored; a real fork stays.
+		s.tree, s.unsure = nil, false
+		err = s.catchUp(ctx)
+	}
+	if err != nil {
 		// What was stored is not known for sure now; the next call reads it anew.
 		s.tree = nil
 		return err

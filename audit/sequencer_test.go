@@ -318,3 +318,43 @@ func TestSequencerStopsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// late is a store whose first checkpoint is answered with a deadline and written
+// only when the second one comes.
+type late struct {
+	audit.Store
+	held *audit.Checkpoint
+	n    int
+}
+
+func (l *late) AppendCheckpoint(ctx context.Context, c audit.Checkpoint) error {
+	if l.n++; l.n == 1 {
+		l.held = &c
+		return context.DeadlineExceeded
+	}
+	if l.held != nil {
+		if err := l.Store.AppendCheckpoint(ctx, *l.held); err != nil {
+			return err
+		}
+		l.held = nil
+	}
+	return l.Store.AppendCheckpoint(ctx, c)
+}
+
+// A checkpoint whose outcome was not known and that was written after all is no
+// fork: the sequencer goes on from it.
+func TestAnUnknownOutcomeIsNoFork(t *testing.T) {
+	w := newWorld(t)
+	w.add(3)
+	w.seq.Store = &late{Store: w.store}
+	if err := w.seq.Checkpoint(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	w.add(1)
+	if err := w.seq.Checkpoint(t.Context()); err != nil {
+		t.Fatalf("its own checkpoint was taken for another's: %v", err)
+	}
+	if r := verify(t, w.export(0), w.options()); !r.OK() || r.Covered != 4 {
+		t.Errorf("%+v %v", r, r.FirstBad)
+	}
+}
