@@ -53,7 +53,7 @@ func (x *exchange) admit(ctx context.Context, t *trace, identify Identify) error
 	if x.route.open {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, x.server.answerWait)
+	ctx, cancel := context.WithTimeout(ctx, x.server.waits.answer)
 	defer cancel()
 	by, err := identify(ctx, x.r)
 	if err != nil {

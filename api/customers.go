@@ -140,7 +140,7 @@ func (x *exchange) getCustomer(ctx context.Context) (reply, error) {
 
 type stateIn struct {
 	Reason string `json:"reason"`
-	Notify bool   `json:"notify"`
+	Notify *bool  `json:"notify"` // not there: true
 }
 
 func (x *exchange) suspendCustomer(ctx context.Context, in stateIn) (reply, error) {
@@ -152,7 +152,7 @@ func (x *exchange) resumeCustomer(ctx context.Context, in stateIn) (reply, error
 }
 
 func (x *exchange) setCustomer(ctx context.Context, in stateIn, to parties.CustomerState) (reply, error) {
-	c, err := x.server.Parties.SetState(ctx, x.by, x.id("id"), to, in.Reason)
+	c, err := x.server.Parties.SetState(ctx, x.by, x.id("id"), to, in.Reason, in.Notify == nil || *in.Notify)
 	if err != nil {
 		return reply{}, err
 	}

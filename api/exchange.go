@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -31,16 +32,17 @@ type exchange struct {
 // endpoint serves a route.
 type endpoint func(*exchange, context.Context) (reply, error)
 
-// Nobody waits longer than these: a body to come in, an answer to be found.
-const (
-	bodyWait   = 10 * time.Second
-	answerWait = 5 * time.Second
-)
+// waits are how long is waited for what: a body to come in, an answer to be
+// found; and how long a finding of readiness is believed.
+type waits struct{ body, upload, answer, ready time.Duration }
+
+// defaultWaits are those of the contract.
+var defaultWaits = waits{body: 10 * time.Second, upload: 10 * time.Minute, answer: 5 * time.Second, ready: time.Second}
 
 // plain serves what has no body.
 func plain(f endpoint) endpoint {
 	return func(x *exchange, ctx context.Context) (reply, error) {
-		ctx, cancel := context.WithTimeout(ctx, x.server.answerWait)
+		ctx, cancel := context.WithTimeout(ctx, x.server.waits.answer)
 		defer cancel()
 		return f(x, ctx)
 	}
@@ -63,10 +65,10 @@ func take[In any](f func(*exchange, context.Context, In) (reply, error)) endpoin
 
 func receive[In any](x *exchange) (In, error) {
 	var in In
-	x.readBy(time.Now().Add(bodyWait))
 	if _, none := any(in).(nothing); none && x.r.ContentLength == 0 {
 		return in, nil
 	}
+	defer x.readWithin(x.server.waits.body)()
 	body, err := readJSON(x.w, x.r)
 	if err != nil {
 		return in, err
@@ -75,15 +77,20 @@ func receive[In any](x *exchange) (In, error) {
 	return decode[In](body)
 }
 
-// readBy bounds how long the body may take; a connection that cannot do that is
-// bounded by the server it belongs to.
-func (x *exchange) readBy(t time.Time) { _ = http.NewResponseController(x.w).SetReadDeadline(t) }
+// readWithin bounds how long the body may take, and returns what ends the bound:
+// one that passed while the answer is being found would cancel it. A connection
+// without deadlines is bounded by the server it belongs to.
+func (x *exchange) readWithin(d time.Duration) (free func()) {
+	control := http.NewResponseController(x.w)
+	_ = control.SetReadDeadline(time.Now().Add(d))
+	return func() { _ = control.SetReadDeadline(time.Time{}) }
+}
 
 // handle returns the gin handler of a route: who calls, may he, and then the
 // endpoint.
 func (s *Server) handle(r *route, identify Identify) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		x := &exchange{server: s, route: r, params: c.Params, w: c.Writer, r: c.Request}
+		x := &exchange{server: s, route: r, params: slices.Clone(c.Params), w: c.Writer, r: c.Request}
 		out, err := x.serve(c, identify)
 		if err != nil {
 			s.refuse(c, err)
@@ -109,10 +116,15 @@ func (x *exchange) serve(c *gin.Context, identify Identify) (reply, error) {
 // checkTarget refuses what a path or query cannot mean, before it reaches a store
 // as a key.
 func (x *exchange) checkTarget() error {
-	for _, p := range x.params {
-		if !possibleID(p.Value) {
+	for i, p := range x.params {
+		value, err := p.Value, error(nil)
+		if x.r.URL.RawPath != "" {
+			value, err = url.PathUnescape(value)
+		}
+		if err != nil || !possibleID(value) {
 			return problem.New(problem.NotFound, "there is no such resource")
 		}
+		x.params[i].Value = value
 	}
 	var err error
 	x.query, err = parseQuery(x.r.URL.RawQuery, x.route.query)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -32,15 +33,15 @@ func (s *Server) Reachable() [][2]string {
 	return out
 }
 
-// SetLimits makes a server impatient and its uploads small. Zero changes nothing.
-func (s *Server) SetLimits(answer time.Duration, upload int64) {
-	if answer > 0 {
-		s.answerWait = answer
-	}
-	if upload > 0 {
-		s.uploadLimit = upload
-	}
+// SetWaits makes a server impatient. Zero changes nothing.
+func (s *Server) SetWaits(body, answer, ready time.Duration) {
+	s.waits.body = cmp.Or(body, s.waits.body)
+	s.waits.answer = cmp.Or(answer, s.waits.answer)
+	s.waits.ready = cmp.Or(ready, s.waits.ready)
 }
+
+// SetUpload bounds uploads.
+func (s *Server) SetUpload(bytes int64) { s.uploadLimit = bytes }
 
 // DecodeBegin decodes the request that has every kind of member.
 func DecodeBegin(body []byte) error {

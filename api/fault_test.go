@@ -23,6 +23,7 @@ import (
 	"mohur/problem"
 	"mohur/store"
 	"mohur/store/bolttest"
+	"mohur/tokens"
 	"mohur/tokens/pskc"
 )
 
@@ -97,6 +98,7 @@ func TestIdentifyIsNotBelievedBlindly(t *testing.T) {
 
 func TestWithoutTheHSMNothingIsGranted(t *testing.T) {
 	w := newWorld(t)
+	w.api.SetWaits(0, 0, time.Millisecond)
 	key := w.as("frontend")
 	c, d := w.Person(pskc.HOTP)
 	at := w.ask(key, "POST", "/v1/authentications", body{"customer": c.ID, "purpose": "login", "channel": "pc"}).is(201).str("id")
@@ -130,12 +132,13 @@ func TestWithoutTheHSMNothingIsGranted(t *testing.T) {
 
 func TestAnHSMThatHangsIsNotWaitedFor(t *testing.T) {
 	w := newWorld(t)
-	w.api.SetLimits(200*time.Millisecond, 0)
 	key := w.as("frontend")
+	// The time for the body is over before that for the answer, and does not end it.
+	w.api.SetWaits(50*time.Millisecond, 400*time.Millisecond, 0)
 	w.HSM.Hang("MAC")
 	began := time.Now()
 	w.ask(key, "POST", "/v1/authentications", body{"customer": "C-1", "purpose": "login", "channel": "pc"}).refused(503, "unavailable")
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(began); took < 400*time.Millisecond || took > 3*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	w.HSM.Heal()
@@ -149,6 +152,7 @@ func TestReadinessLooksAtEveryPart(t *testing.T) {
 		w.deps.StoreCheck = func(context.Context) error { mu.Lock(); defer mu.Unlock(); return storeFault }
 		w.deps.Log.Health = func() (time.Time, error) { mu.Lock(); defer mu.Unlock(); return time.Unix(1e9, 0), logFault }
 	})
+	w.api.SetWaits(0, 0, time.Millisecond)
 	set := func(s, l error) { mu.Lock(); defer mu.Unlock(); storeFault, logFault = s, l }
 	becomes := func(part string, status int) {
 		t.Helper()
@@ -305,4 +309,32 @@ func (w *world) tamper(d *banktest.Device) {
 		f.Put("hot", id, row)
 	})
 	w.start()
+}
+
+// blind is a store whose credentials cannot be read.
+type blind struct{ api.Store }
+
+func (blind) Credential(context.Context, string) (tokens.Credential, error) {
+	return tokens.Credential{}, store.ErrDamaged
+}
+
+// What was done is not told as "nothing was changed", even when the answer about
+// it cannot be made.
+func TestWhatWasDoneIsToldAsDone(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.deps.Store = blind{w.Store} })
+	_, d := w.Person(pskc.HOTP)
+	p := w.ask(w.as("security"), "POST", "/v1/tokens/"+d.ID+"/suspend", body{"reason": "fraud"}).refused(503, "unavailable")
+	if !strings.Contains(p.Detail, "this was done") {
+		t.Errorf("detail %q", p.Detail)
+	}
+	if w.Count("token.suspend", "suspended", "") != 1 {
+		t.Error("it was not done")
+	}
+	p = w.ask(w.as("security"), "GET", "/v1/tokens/"+d.ID, nil).refused(503, "unavailable")
+	if strings.Contains(p.Detail, "done;") || strings.Contains(p.Detail, "this was done") {
+		t.Errorf("detail %q", p.Detail)
+	}
+	if m := string(w.ask("", "GET", "/metrics", nil).body); !strings.Contains(m, `mohur_unavailable_total{part="store"} 2`) {
+		t.Error("the metrics do not count it")
+	}
 }

@@ -26,7 +26,6 @@ type readyOut struct {
 }
 
 const (
-	readyFor  = time.Second     // how long a finding is believed: anybody may ask
 	readyWait = 2 * time.Second // for each part to answer
 	uncovered = time.Minute     // how long an entry may wait for a checkpoint
 )
@@ -49,11 +48,12 @@ func (x *exchange) getReady(ctx context.Context) (reply, error) {
 	return reply{status: status, body: found}, nil
 }
 
-// readiness looks at the parts, at most once a second however many ask.
+// readiness looks at the parts, at most once a second however many ask: anybody
+// may.
 func (s *Server) readiness(ctx context.Context) readyOut {
 	s.ready.mu.Lock()
 	defer s.ready.mu.Unlock()
-	if time.Since(s.ready.at) < readyFor {
+	if time.Since(s.ready.at) < s.waits.ready {
 		return s.ready.found
 	}
 	s.ready.found, s.ready.at = s.examine(context.WithoutCancel(ctx)), time.Now()

@@ -122,7 +122,7 @@ func (x *exchange) postImport(ctx context.Context) (out reply, err error) {
 		Caller: x.by, File: up.file, Format: up.fields["format"], TransportKey: up.fields["transport_key"],
 		Profile: up.fields["profile"], Batch: up.fields["batch"], Branch: up.fields["branch"],
 	}
-	ctx, cancel := context.WithTimeout(ctx, x.server.answerWait)
+	ctx, cancel := context.WithTimeout(ctx, x.server.waits.answer)
 	defer cancel()
 	job, err := x.server.Enrollment.BeginImport(ctx, &cmd)
 	if err != nil {

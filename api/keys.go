@@ -95,8 +95,8 @@ func (x *exchange) onRecord(ctx context.Context, event, name string, f func() er
 		outcome = "failed"
 	}
 	// The outcome is recorded even when the caller has gone.
-	if err := x.record(context.WithoutCancel(ctx), event, outcome, name); err != nil {
-		return err
+	if err := x.record(context.WithoutCancel(ctx), event, outcome, name); err != nil && fault == nil {
+		return settled(err)
 	}
 	switch {
 	case fault == nil:

@@ -104,7 +104,7 @@ func (w *world) causes(key string) map[string]*answer {
 
 	c, d = person()
 	at = begin(c)
-	w.must(w.Parties.SetState(w.T.Context(), w.Staff(), c, parties.CustomerSuspended, "test"))
+	w.must(w.Parties.SetState(w.T.Context(), w.Staff(), c, parties.CustomerSuspended, "test", true))
 	out["suspended customer"] = both(at, banktest.PIN, d.HOTP())
 	c, d = person()
 	at = begin(c)

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -72,5 +71,5 @@ func (x *exchange) getMetrics(context.Context) (reply, error) {
 	return reply{handler: promhttp.HandlerFor(x.server.Registry, promhttp.HandlerOpts{
 		DisableCompression: true,
 		ErrorHandling:      promhttp.HTTPErrorOnError,
-	}).(http.Handler)}, nil
+	})}, nil
 }

@@ -14,16 +14,16 @@ import (
 // policyOut is the policy in force in readable form, with the limits that
 // clauses 5.22, 5.23 and 5.32 ask to be set.
 type policyOut struct {
-	Version   int            `json:"version"`
-	Login     loginRule      `json:"login"`
-	Payments  paymentRules   `json:"payments"`
-	OTP       []otpRule      `json:"otp"`
-	Attempts  attemptRules   `json:"attempts"`
-	Sessions  sessionRules   `json:"sessions"`
-	Guessing  guessingRules  `json:"guessing"`
-	Signals   map[string]int `json:"signals"`
-	Currency  string         `json:"currency"`
-	InForceOf string         `json:"in_force"` // "built in": no board decision has replaced it
+	Version  int            `json:"version"`
+	Login    loginRule      `json:"login"`
+	Payments paymentRules   `json:"payments"`
+	OTP      []otpRule      `json:"otp"`
+	Attempts attemptRules   `json:"attempts"`
+	Sessions sessionRules   `json:"sessions"`
+	Guessing guessingRules  `json:"guessing"`
+	Signals  map[string]int `json:"signals"`
+	Currency string         `json:"currency"`
+	Source   string         `json:"source"` // "built in": no decision of the board has replaced it
 }
 
 type loginRule struct {
@@ -77,7 +77,7 @@ type guessingRules struct {
 func (x *exchange) getPolicy(context.Context) (reply, error) {
 	p, s := x.server.Authn.Policy, x.server.Authn.Settings
 	out := policyOut{
-		Version: p.Version, InForceOf: "built in", Currency: "AZN", Login: loginRule{ACR: p.LoginACR}, Payments: paymentRulesOf(p),
+		Version: p.Version, Source: "built in", Currency: "AZN", Login: loginRule{ACR: p.LoginACR}, Payments: paymentRulesOf(p),
 		Attempts: attemptRules{Life: seconds(s.AttemptLife), Answers: s.MaxAnswers, Open: s.MaxOpen},
 		Sessions: sessionRules{Idle: seconds(s.Idle), Absolute: seconds(s.Absolute), AccessToken: seconds(s.TokenLife)},
 		Guessing: guessingOf(s.Limits), Signals: map[string]int{"missing": p.MissingSignal},

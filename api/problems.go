@@ -149,6 +149,12 @@ func (s *Server) noMethod(c *gin.Context) {
 	s.refuse(c, problem.New(problem.MethodNotAllowed, "this resource does not know the method; Allow lists those it knows"))
 }
 
+// settled is the error of an answer that could not be made although everything
+// was done: it must not be told as "nothing was changed".
+func settled(err error) error {
+	return &problem.Error{Code: problem.Unavailable, Detail: "this was done, but the answer could not be made; look instead of trying again", Err: err}
+}
+
 // later is the refusal of something the contract names and this server does not
 // serve yet: never ignored, since ignoring it could mean less security.
 func later(field string) *problem.Error { return invalid(field, "is not served yet") }

@@ -73,6 +73,7 @@ func mediaType(kind string) string {
 // whole.
 func (x *exchange) pour(c *gin.Context, out reply) error {
 	w := &pouring{c: c, kind: out.kind, status: out.status, control: http.NewResponseController(c.Writer)}
+	defer func() { _ = w.control.SetWriteDeadline(time.Time{}) }() // the next answer on the connection has its own
 	err := out.stream(c.Request.Context(), w)
 	switch {
 	case err == nil:

@@ -123,7 +123,10 @@ func (s *Server) engine(identify Identify) *gin.Engine {
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false
 	e.RedirectFixedPath = false
-	e.UseRawPath = true // an id may hold an escaped slash
+	// An id may hold an escaped slash. gin would read a plus sign as a blank, so
+	// the values are unescaped in package url's way (checkTarget).
+	e.UseRawPath = true
+	e.UnescapePathValues = false
 	e.ForwardedByClientIP = false
 	e.Use(s.watch)
 	e.NoRoute(s.noRoute)

@@ -102,7 +102,7 @@ type Server struct {
 	ready   readiness
 	imports *imports
 
-	answerWait  time.Duration
+	waits       waits
 	uploadLimit int64
 }
 
@@ -131,7 +131,7 @@ func New(d Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{Deps: d, metrics: m, imports: newImports(), answerWait: answerWait, uploadLimit: uploadLimit}, nil
+	return &Server{Deps: d, metrics: m, imports: newImports(), waits: defaultWaits, uploadLimit: uploadLimit}, nil
 }
 
 func (d Deps) check() error {

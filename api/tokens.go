@@ -44,11 +44,11 @@ type changeOut struct {
 	By     string    `json:"by"`
 }
 
-// token answers with a token.
+// token answers with a token that was just changed.
 func (x *exchange) token(ctx context.Context, t tokens.Token) (reply, error) {
 	out, err := x.tokenOf(ctx, t)
 	if err != nil {
-		return reply{}, err
+		return reply{}, settled(err)
 	}
 	return ok(out)
 }
@@ -147,7 +147,11 @@ func (x *exchange) getToken(ctx context.Context) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return x.token(ctx, t)
+	out, err := x.tokenOf(ctx, t)
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(out)
 }
 
 type reportIn struct {

@@ -2,11 +2,14 @@ package api_test
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -82,8 +85,8 @@ func TestClause5_20_ATokensWayFromStockToCustomer(t *testing.T) {
 	w.ask(op, "GET", "/v1/tokens?batch=B-1&limit=2&cursor="+list.str("next_cursor"), nil).is(200).has(body{"next_cursor": "", "items.0.batch": "B-1"})
 	w.ask(op, "GET", "/v1/tokens?q=a1002", nil).is(200).has(body{"items.0.serial": "A1002"})
 
-	cust := "C/1:2"
-	at := "/v1/customers/C%2F1:2"
+	cust := "C+/1:2"
+	at := "/v1/customers/C+%2F1:2"
 	put := body{"name": "Aygün", "locale": "az", "contacts": body{"phone": "+994501234567", "email": "a@bank.test"}, "segment": "retail", "contract_ref": "K-1", "contract_version": "1", "kyc_ref": "V-1"}
 	w.ask(op, "PUT", at, put).is(201).has(body{"id": cust, "state": "active", "contacts.phone": "+994501234567"})
 	w.ask(op, "PUT", at, put).is(200)
@@ -193,7 +196,7 @@ func TestARefusedFileLeavesNothing(t *testing.T) {
 
 func TestUploadsAreBounded(t *testing.T) {
 	w := newWorld(t)
-	w.api.SetLimits(0, 1<<20)
+	w.api.SetUpload(1 << 20)
 	op := w.as("operator")
 	w.bring(op, "format", "pskc", "file", strings.Repeat("x", 2<<20)).refused(413, "too-large")
 	kind, b := form("format", "pskc", "file", strings.Repeat("x", 2<<20))
@@ -301,4 +304,35 @@ func TestContactsChangeWithAProofOnly(t *testing.T) {
 	w.ask(branch, "PUT", at, with(body{"authentication": id})).is(200).has(body{"contacts.phone": "+994700000000"})
 	change["contacts"] = body{"phone": "+994500000000", "email": "a@bank.test"}
 	w.ask(branch, "PUT", at, with(body{"authentication": id})).refused(403, "proof-required")
+}
+
+// Four files come in at once; the fifth is asked to come back.
+func TestImportsAreFew(t *testing.T) {
+	w := newWorld(t)
+	op := w.as("operator")
+	var all sync.WaitGroup
+	var open []*io.PipeWriter
+	for range 4 {
+		r, hold := io.Pipe()
+		open = append(open, hold)
+		all.Go(func() {
+			h := http.Header{"Authorization": {"Bearer " + op}, "Content-Type": {"multipart/form-data; boundary=x"}}
+			w.send(h, "POST", "/v1/token-imports", r)
+		})
+		fmt.Fprint(hold, "--x\r\n")
+	}
+	var a *answer
+	eventually(t, "a fifth import is let in", func() bool {
+		a = w.bring(op, "format", "pskc")
+		return a.status == 429
+	})
+	a.refused(429, "too-many-requests")
+	if a.header.Get("Retry-After") != "30" {
+		t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
+	}
+	for _, hold := range open {
+		hold.Close()
+	}
+	all.Wait()
+	w.bring(op, "format", "pskc").faulty("file")
 }

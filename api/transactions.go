@@ -60,17 +60,25 @@ func (x *exchange) createTransaction(ctx context.Context, in transactionIn) (rep
 	}
 	out, err := x.transactionOf(ctx, v)
 	if err != nil {
-		return reply{}, err
+		return reply{}, settled(err)
 	}
 	return created(out)
 }
 
 // getTransaction returns one transaction.
 func (x *exchange) getTransaction(ctx context.Context) (reply, error) {
-	return x.changed(ctx, func(id string) (payment.View, error) { return x.server.Payments.Get(ctx, x.by, id) })
+	v, err := x.server.Payments.Get(ctx, x.by, x.id("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	out, err := x.transactionOf(ctx, v)
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(out)
 }
 
-// changed answers with the transaction that f returns.
+// changed answers with the transaction as f has left it.
 func (x *exchange) changed(ctx context.Context, f func(id string) (payment.View, error)) (reply, error) {
 	v, err := f(x.id("id"))
 	if err != nil {
@@ -78,7 +86,7 @@ func (x *exchange) changed(ctx context.Context, f func(id string) (payment.View,
 	}
 	out, err := x.transactionOf(ctx, v)
 	if err != nil {
-		return reply{}, err
+		return reply{}, settled(err)
 	}
 	return ok(out)
 }
@@ -123,7 +131,7 @@ func (x *exchange) askAgain(ctx context.Context, in askIn) (reply, error) {
 	}
 	out, err := x.transactionOf(ctx, v)
 	if err != nil {
-		return reply{}, err
+		return reply{}, settled(err)
 	}
 	return created(out)
 }

@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 	"unicode/utf8"
 
 	"mohur/problem"
@@ -21,7 +20,6 @@ import (
 
 const (
 	uploadLimit = 256 << 20
-	uploadWait  = 10 * time.Minute
 	fieldLimit  = 256
 	spoolPrefix = "mohur-import-"
 )
@@ -47,7 +45,7 @@ func (x *exchange) upload() (up *upload, err error) {
 	if x.r.ContentLength > x.server.uploadLimit {
 		return nil, tooLarge(x.server.uploadLimit)
 	}
-	x.readBy(time.Now().Add(uploadWait))
+	defer x.readWithin(x.server.waits.upload)()
 	x.r.Body = http.MaxBytesReader(x.w, x.r.Body, x.server.uploadLimit)
 	parts, err := x.r.MultipartReader()
 	if err != nil {

@@ -26,7 +26,7 @@ func (s *Sequencer) advance(ctx context.Context, to uint64) error {
 	}
 	c := Checkpoint{PrevSize: s.tree.size, Size: to, Note: msg, Hashes: hashes}
 	if err := s.Store.AppendCheckpoint(ctx, c); err != nil {
-		s.unsure = !errors.Is(err, ErrFork)
+		s.unsure = s.unsure || !errors.Is(err, ErrFork)
 		return fmt.Errorf("audit: store the checkpoint at %d: %w", to, err)
 	}
 	s.tree, s.unsure = next, false

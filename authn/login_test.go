@@ -265,7 +265,7 @@ func TestClause5_22_EveryRefusalIsTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocked, bd := b.Person(pskc.HOTP)
-	if _, err := b.Parties.SetState(t.Context(), b.Staff(), blocked.ID, parties.CustomerSuspended, "4.6"); err != nil {
+	if _, err := b.Parties.SetState(t.Context(), b.Staff(), blocked.ID, parties.CustomerSuspended, "4.6", true); err != nil {
 		t.Fatal(err)
 	}
 	bare := b.Customer()
@@ -455,10 +455,10 @@ func TestClause5_22_SessionsEnd(t *testing.T) {
 		t.Fatalf("alive after its end: %v", err)
 	}
 	g = open()
-	if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerSuspended, "4.6"); err != nil || live(g) {
+	if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerSuspended, "4.6", true); err != nil || live(g) {
 		t.Fatalf("alive after the customer was suspended: %v", err)
 	}
-	if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerActive, "4.7"); err != nil {
+	if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerActive, "4.7", true); err != nil {
 		t.Fatal(err)
 	}
 	g = open()

@@ -52,7 +52,8 @@ func (s *Service) ChallengeText(ctx context.Context, sha256 []byte) ([]byte, err
 }
 
 // Spend checks that a granted proof of purpose action is for exactly this
-// customer, action and data, and returns the effect that consumes it.
+// customer, action and data, and returns the effect that consumes it. The bank's
+// own people may spend what a front end began: the proof names the act.
 func (s *Service) Spend(ctx context.Context, by parties.Caller, id, customer, name string, data []byte) (settle.Effect, error) {
 	required := problem.New(problem.ProofRequired, "this needs a proof for exactly this act")
 	a, err := s.Store.Attempt(ctx, id)
@@ -62,7 +63,7 @@ func (s *Service) Spend(ctx context.Context, by parties.Caller, id, customer, na
 	if err != nil {
 		return nil, problem.Away(err)
 	}
-	fits := by.MayAct(a.Client, a.Channel) && a.Customer == customer && a.Purpose == Action && a.State == Granted && !a.Spent && a.ACR.Rank() >= Strong.Rank() &&
+	fits := by.MaySee(a.Client, a.Channel) && a.Customer == customer && a.Purpose == Action && a.State == Granted && !a.Spent && a.ACR.Rank() >= Strong.Rank() &&
 		a.Action != nil && a.Action.Name == name && string(a.Action.Data) == string(data) && s.Now().Before(a.ExpiresAt)
 	if !fits {
 		return nil, required

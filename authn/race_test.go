@@ -70,7 +70,7 @@ func TestClause4_6_ASuspensionBeatsAVerdict(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Authn.Settler = &between{Store: b.Store, do: func() {
-		if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerSuspended, "4.6"); err != nil {
+		if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerSuspended, "4.6", true); err != nil {
 			t.Error(err)
 		}
 	}}
@@ -81,7 +81,7 @@ func TestClause4_6_ASuspensionBeatsAVerdict(t *testing.T) {
 		t.Fatal("a session was opened")
 	}
 	// The attempt does not come back to life with the customer.
-	if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerActive, "4.7"); err != nil {
+	if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerActive, "4.7", true); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := answer(t, b, v.Attempt.ID, authn.OTP, d.HOTP()); !refused(err) {
@@ -93,11 +93,11 @@ func TestClause4_6_ASuspensionBeatsAVerdict(t *testing.T) {
 func TestADecoyIsFinal(t *testing.T) {
 	b := banktest.New(t)
 	c, d := b.Person(pskc.HOTP)
-	if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerSuspended, "4.6"); err != nil {
+	if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerSuspended, "4.6", true); err != nil {
 		t.Fatal(err)
 	}
 	v := begin(t, b, c.ID)
-	if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerActive, "4.7"); err != nil {
+	if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerActive, "4.7", true); err != nil {
 		t.Fatal(err)
 	}
 	answer(t, b, v.Attempt.ID, authn.PIN, banktest.PIN)

@@ -1,10 +1,8 @@
 package parties
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"strings"
 	"time"
 
@@ -37,14 +35,15 @@ type SaveClient struct{ Client Client }
 // EffectKey names the record.
 func (s SaveClient) EffectKey() string { return "client/" + s.Client.ID }
 
-const keyPrefix = "mk_"
+const (
+	keyPrefix = "mk_"
+	keyBytes  = 32 // random bytes of a key
+)
 
 // NewKey makes an API key for the client: the text to hand out once, and what
 // is kept of it.
 func NewKey(client string, now, expires time.Time) (string, ClientKey) {
-	secret := make([]byte, 32)
-	rand.Read(secret)
-	text := keyPrefix + strings.TrimPrefix(client, "cl_") + "_" + base64.RawURLEncoding.EncodeToString(secret)
+	text := keyPrefix + strings.TrimPrefix(client, "cl_") + "_" + ident.Text(keyBytes)
 	return text, ClientKey{Hash: hashKey(text), CreatedAt: now, ExpiresAt: expires}
 }
 

@@ -113,18 +113,28 @@ func TestClause4_1_ACustomerHasAContract(t *testing.T) {
 func TestClause4_6_SuspendAndResume(t *testing.T) {
 	b := banktest.New(t)
 	c := b.Customer()
-	if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerSuspended, ""); !problem.Is(err, problem.Invalid) {
+	if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerSuspended, "", true); !problem.Is(err, problem.Invalid) {
 		t.Errorf("without a reason: %v", err)
 	}
 	for _, to := range []parties.CustomerState{parties.CustomerSuspended, parties.CustomerActive} {
-		if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, to, "breach of the rules"); err != nil {
+		if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, to, "breach of the rules", true); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, to, "again"); !problem.Is(err, problem.Conflict) {
+		if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, to, "again", true); !problem.Is(err, problem.Conflict) {
 			t.Errorf("twice %s: %v", to, err)
 		}
 	}
-	if b.Count("customer.suspended", "suspended", "") != 1 || b.Count("customer.resumed", "active", "") != 1 {
+	notices, err := b.Store.Notices(t.Context(), 10)
+	if err != nil || len(notices) != 2 || notices[0].Kind != "customer-suspended" || notices[1].Kind != "customer-active" {
+		t.Errorf("notices %+v, %v", notices, err)
+	}
+	if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerSuspended, "no tip-off", false); err != nil {
+		t.Fatal(err)
+	}
+	if notices, err = b.Store.Notices(t.Context(), 10); err != nil || len(notices) != 2 {
+		t.Errorf("a notice held back was queued: %v", err)
+	}
+	if b.Count("customer.suspended", "suspended", "") != 2 || b.Count("customer.resumed", "active", "") != 1 {
 		t.Error("no evidence")
 	}
 }

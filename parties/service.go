@@ -10,6 +10,7 @@ import (
 
 	"mohur/audit"
 	"mohur/ident"
+	"mohur/notify"
 	"mohur/problem"
 	"mohur/seal"
 	"mohur/settle"
@@ -148,7 +149,9 @@ func (s *Service) Get(ctx context.Context, id string) (Customer, error) {
 
 // SetState suspends or resumes a customer. Sessions and open attempts die with
 // it: every use of one reads the customer's state.
-func (s *Service) SetState(ctx context.Context, by Caller, id string, to CustomerState, reason string) (Customer, error) {
+// The customer is told, unless the law forbids to tip him off: a notice that is
+// held back is itself evidence (clauses 4.3.5, 4.7).
+func (s *Service) SetState(ctx context.Context, by Caller, id string, to CustomerState, reason string, tell bool) (Customer, error) {
 	var check problem.Check
 	check.Unless(reason != "" && len(reason) <= 500, "reason", "needs 1 to 500 bytes")
 	if err := check.Err(); err != nil {
@@ -165,7 +168,15 @@ func (s *Service) SetState(ctx context.Context, by Caller, id string, to Custome
 		c.State, c.Reason, c.UpdatedAt, c.Version = to, reason, s.Now().UTC(), c.Version+1
 		c.Since = c.UpdatedAt
 		name := map[CustomerState]string{CustomerActive: "customer.resumed", CustomerSuspended: "customer.suspended"}[to]
-		r, err := s.settle(ctx, []settle.Effect{SaveCustomer{c}}, s.event(by, c, name, string(to), "", map[string]any{"reason": reason}))
+		effects := []settle.Effect{SaveCustomer{c}}
+		if tell {
+			notice, err := s.notice(ctx, c, "customer-"+string(to))
+			if err != nil {
+				return Customer{}, err
+			}
+			effects = append(effects, notice)
+		}
+		r, err := s.settle(ctx, effects, s.event(by, c, name, string(to), "", map[string]any{"reason": reason, "notice_suppressed": !tell}))
 		if err != nil {
 			return Customer{}, err
 		}
@@ -174,6 +185,19 @@ func (s *Service) SetState(ctx context.Context, by Caller, id string, to Custome
 		}
 	}
 	return Customer{}, problem.New(problem.Conflict, "the customer is being changed by somebody else")
+}
+
+// noticeLife is how long a notice is worth sending.
+const noticeLife = 7 * 24 * time.Hour
+
+func (s *Service) notice(ctx context.Context, c Customer, kind string) (settle.Effect, error) {
+	now := s.Now().UTC()
+	n := notify.Notice{ID: ident.New("no"), Customer: c.ID, Channel: "sms", Kind: kind, CreatedAt: now, ExpiresAt: now.Add(noticeLife)}
+	var err error
+	if n.Sealed, err = s.Keys.Seal(ctx, c.Key, notify.Place(n.ID), []byte(kind)); err != nil {
+		return nil, problem.Away(err)
+	}
+	return notify.Queue{Notice: n}, nil
 }
 
 func (s *Service) event(by Caller, c Customer, name, outcome, reason string, more map[string]any) audit.Event {

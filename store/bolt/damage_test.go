@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"mohur/audit"
 	"mohur/authn"
@@ -209,12 +210,32 @@ func TestDamagedIndex(t *testing.T) {
 		t.Errorf("%d tokens, %v; want ErrDamaged", len(list), err)
 	}
 	edited(t, s, inAttempts, "b", func(b []byte) []byte { return b[:5] })
-	n, err := s.Sweep(t.Context(), s.now(), 100)
-	if n != 2 || !errors.Is(err, store.ErrDamaged) {
-		t.Errorf("swept %d of the 2 that are whole, %v; want ErrDamaged", n, err)
+	orphan := removal(s.now().Add(-time.Hour), inAttempts, "orphan")
+	edited(t, s, expiry, orphan.key, func([]byte) []byte { return []byte("orphan") })
+	for _, whole := range []int{3, 0} { // two attempts and the row that leads nowhere
+		n, err := s.Sweep(t.Context(), s.now(), 100)
+		if n != whole || !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("swept %d of the %d that can be, %v; want ErrDamaged", n, whole, err)
+		}
 	}
 	edited(t, s, inEntries, sequence(0), func(b []byte) []byte { return b[:len(b)-1] })
 	if e, err := s.Entries(t.Context(), 0, 10); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("%d entries, %v; want ErrDamaged", len(e), err)
+	}
+}
+
+// TestDamagedHot: a row that cannot be read and whose index is gone is not taken
+// for a place that is free.
+func TestDamagedHot(t *testing.T) {
+	s := openTest(t, Options{})
+	mustSettle(t, s, testCommand("a", 1))
+	edited(t, s, inHot, "a", func(b []byte) []byte { return b[:9] })
+	edited(t, s, inHotVersion, "a", func([]byte) []byte { return nil })
+	if r, err := s.Settle(t.Context(), testCommand("a", 1)); err != nil || r.Outcome != settle.Stale {
+		t.Errorf("%s, %v; want stale", r.Outcome, err)
+	}
+	rows, err := s.Hot(t.Context(), "a")
+	if err != nil || rows[0].Found || rows[0].Hot.State != settle.HotQuarantined {
+		t.Errorf("%+v, %v", rows, err)
 	}
 }

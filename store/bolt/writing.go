@@ -145,7 +145,8 @@ func (w *writing) putOnce(b bucket, name, id string) (bool, error) {
 	return true, w.put(b, name, []byte(id))
 }
 
-// damaged says where the bytes are that nobody wrote.
+// damaged says where the bytes are that nobody wrote. The cause is for people and
+// not wrapped: what is missing from a damaged record is not "not found".
 func damaged(b bucket, id string, err error) error {
-	return fmt.Errorf("%w: %s %q: %w", store.ErrDamaged, names[b], id, err)
+	return fmt.Errorf("%w: %s %q: %v", store.ErrDamaged, names[b], id, err)
 }

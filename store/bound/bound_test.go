@@ -182,7 +182,7 @@ func TestClause5_27_AChangedRecordGrantsNothing(t *testing.T) {
 			return err
 		},
 		"a suspended customer set to active": func(t *testing.T, w *world) error {
-			c, err := w.Parties.SetState(t.Context(), w.Staff(), w.customer.ID, parties.CustomerSuspended, "4.6")
+			c, err := w.Parties.SetState(t.Context(), w.Staff(), w.customer.ID, parties.CustomerSuspended, "4.6", true)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -36,6 +36,7 @@ func testCeiling(t *testing.T, s Store, key string) {
 	want(t, s, settle.Over, settle.Reserve{Key: key, Amount: 1, Ceiling: 100})
 	want(t, s, settle.Done, settle.Reserve{Key: key, Amount: 0, Ceiling: 100})
 	want(t, s, settle.Over, settle.Reserve{Key: key, Amount: 0, Ceiling: 99})
+	want(t, s, settle.Over, settle.Reserve{Key: key, Amount: 0, Ceiling: math.MinInt64})
 	want(t, s, settle.Over, settle.Reserve{Key: key, Amount: math.MaxInt64, Ceiling: math.MaxInt64})
 	want(t, s, settle.Done, settle.Reserve{Key: key, Amount: math.MaxInt64 - 100, Ceiling: math.MaxInt64})
 	want(t, s, settle.Over, settle.Reserve{Key: key + "-none", Amount: 0, Ceiling: -1})

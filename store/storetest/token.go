@@ -25,6 +25,9 @@ func pages[T any](t testing.TB, list listed[T], limit int) (all []T) {
 		if err != nil {
 			t.Fatalf("page at %q: %v", cursor, err)
 		}
+		if cursor != "" && len(page) == 0 {
+			t.Fatalf("the page at %q is empty: the one before was the last", cursor)
+		}
 		all = append(all, page...)
 		if next == "" {
 			return all
