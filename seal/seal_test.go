@@ -62,7 +62,7 @@ func TestWhatIsSealedOpens(t *testing.T) {
 	for _, plain := range []string{"", "a", "Əli Məmmədov", string(make([]byte, 100_000))} {
 		box := r.seal(t, k, plain)
 		r.wants(t, k, here, box, plain, nil)
-		if plain != "" && bytes.Contains(box, []byte(plain)) {
+		if len(plain) > 8 && bytes.Contains(box, []byte(plain)) { // a single byte is there by chance
 			t.Error("the box shows what it holds")
 		}
 	}
