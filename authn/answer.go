@@ -23,6 +23,7 @@ type AnswerCommand struct {
 	Credential string // "" when the customer did not say which
 	Secret     string
 	Binding    string
+	IP         string // of the customer, as the front end tells it with the answer; may be empty
 }
 
 // maxSecret bounds a code or a PIN in bytes.
@@ -42,6 +43,8 @@ type ruling struct {
 	granted bool
 	refused bool
 	withPIN bool // a PIN was part of the verdict: the longer floor of time
+	outcome string
+	reason  string // of a refusal: for audit log and metrics
 }
 
 // Answer judges one response. It returns the attempt when it is pending or
@@ -56,6 +59,10 @@ func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
+	source := s.pace.sourceOfAnswer(cmd)
+	if err := s.pace.admit(a.Customer, source, received); err != nil {
+		return View{}, err
+	}
 	leave, err := s.queue.enter(ctx, keysOf(a, cmd)...)
 	if err != nil {
 		return View{}, err
@@ -67,6 +74,12 @@ func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
 	r, err := s.rule(judged, cmd, received)
 	if err != nil {
 		return View{}, err
+	}
+	if r.refused {
+		s.pace.failed(a.Customer, source, received)
+	}
+	if s.Observe != nil {
+		s.Observe(r.outcome, r.reason)
 	}
 	switch {
 	case r.withPIN:

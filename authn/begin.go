@@ -43,6 +43,9 @@ func (s *Service) Begin(ctx context.Context, cmd BeginCommand) (View, error) {
 	if err := s.checkBegin(cmd); err != nil {
 		return View{}, err
 	}
+	if err := s.Admit(cmd.Caller, cmd.Customer, cmd.Signals.IP); err != nil {
+		return View{}, err
+	}
 	leave, err := s.queue.enter(ctx, "begin/"+cmd.Customer)
 	if err != nil {
 		return View{}, err
@@ -57,7 +60,7 @@ func (s *Service) Begin(ctx context.Context, cmd BeginCommand) (View, error) {
 	}
 	spec := Opening{
 		Caller: cmd.Caller, Customer: cmd.Customer, Purpose: cmd.Purpose, Action: cmd.Action, Channel: cmd.Channel,
-		ACR: raise(ACR(s.Policy.LoginACR), cmd.ACR), Binding: cmd.Binding, Score: score, Reasons: reasons, ExpiresAt: expires,
+		ACR: raise(ACR(s.Policy.LoginACR), cmd.ACR), Binding: cmd.Binding, Score: score, Reasons: reasons, ExpiresAt: expires, IP: cmd.Signals.IP,
 		Challenge: func() (Challenge, error) {
 			return NewChallenge(string(cmd.Purpose), s.Settings.Issuer, cmd.Customer, expires, facts)
 		},
@@ -123,6 +126,7 @@ type Opening struct {
 	Score       int
 	Reasons     []risk.Reason
 	ExpiresAt   time.Time
+	IP          string                    // of the customer, as the front end tells it; may be empty
 	Challenge   func() (Challenge, error) // called again while a question collides
 }
 
@@ -143,6 +147,7 @@ func (s *Service) Open(ctx context.Context, o Opening) (View, []settle.Effect, [
 		return View{}, nil, nil, err
 	}
 	a := who.attempt(o, challenge, questions, now)
+	s.pace.note(a.ID, sourceOf(o.Caller, o.IP))
 	if a.Text, err = s.Keys.Seal(ctx, s.Bank, TextPlace(a.ID), challenge.Text); err != nil {
 		return View{}, nil, nil, problem.Away(err)
 	}

@@ -37,7 +37,7 @@ func (j *judgement) closed() (ruling, error) {
 		return ruling{}, err
 	}
 	j.events = append(j.events, j.service.event(j.by, j.customer, a, "authentication.answered", "refused", "attempt-closed", nil))
-	return ruling{attempt: a, events: j.events, refused: true, withPIN: a.offer(PIN) != nil}, nil
+	return ruling{attempt: a, events: j.events, refused: true, withPIN: a.offer(PIN) != nil, outcome: "refused", reason: "attempt-closed"}, nil
 }
 
 // foreign refuses an answer that does not come from where the attempt was begun;
@@ -81,7 +81,7 @@ func (j *judgement) finish(outcome, reason string, refusal bool) (ruling, error)
 	j.effects = append(j.effects, SaveAttempt{j.attempt})
 	// The verdict comes first; what else happened (a lock, a quarantine) after it.
 	j.events = append([]audit.Event{e}, j.events...)
-	r := ruling{attempt: j.attempt, effects: j.effects, events: j.events, refused: refusal, withPIN: j.withPIN}
+	r := ruling{attempt: j.attempt, effects: j.effects, events: j.events, refused: refusal, withPIN: j.withPIN, outcome: outcome, reason: reason}
 	if !refusal {
 		r.view = View{Attempt: j.attempt}
 	}

@@ -59,7 +59,7 @@ func (q *queue) wait(ctx context.Context, key string) error {
 	}
 	if l.waiting > queueLength {
 		q.mu.Unlock()
-		return &problem.Error{Code: problem.TooMany, Detail: "too many answers at once; try again", RetryAfter: time.Second}
+		return &problem.Error{Code: problem.TooMany, Detail: "too many answers at once; try again", RetryAfter: time.Second, Limit: "queue"}
 	}
 	l.waiting++
 	q.mu.Unlock()

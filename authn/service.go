@@ -33,6 +33,7 @@ type Settings struct {
 	JudgeTime    time.Duration // an answer that was taken up is judged and settled within
 	FloorPIN     time.Duration // from receipt, for every verdict with a PIN
 	FloorRefusal time.Duration // from receipt, for every other refusal
+	Pace         Pace          // as it is when the service starts
 }
 
 // DefaultSettings returns the defaults of the contract for an issuer.
@@ -40,7 +41,7 @@ func DefaultSettings(issuer string) Settings {
 	return Settings{
 		Issuer: issuer, AttemptLife: 5 * time.Minute, Idle: 5 * time.Minute, Absolute: 12 * time.Hour,
 		TokenLife: 5 * time.Minute, Limits: DefaultLimits(), MaxAnswers: 30, MaxOpen: 20, JudgeTime: 5 * time.Second,
-		FloorPIN: 150 * time.Millisecond, FloorRefusal: 25 * time.Millisecond,
+		FloorPIN: 150 * time.Millisecond, FloorRefusal: 25 * time.Millisecond, Pace: DefaultPace(),
 	}
 }
 
@@ -91,13 +92,19 @@ type Service struct {
 	Payments Payments
 	Settings Settings
 	Now      func() time.Time
+	// Observe is told the outcome of every answer and, of a refusal, the cause:
+	// both are from small fixed sets. nil: nobody is told.
+	Observe func(outcome, reason string)
 
 	queue queue
+	pace  *pace
 	decoy tokens.Credential // judged in place of what must not be judged
 }
 
-// Start prepares the decoy credential; the service is not usable before.
+// Start prepares the decoy credential and the pace; the service is not usable
+// before.
 func (s *Service) Start(ctx context.Context) error {
+	s.pace = newPace(s.Settings.Pace)
 	seed := make([]byte, 32)
 	rand.Read(seed)
 	wrapped, err := s.HSM.WrapSeed(ctx, seed)

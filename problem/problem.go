@@ -22,6 +22,7 @@ const (
 	NotFound             Code = "not-found"             // 404
 	MethodNotAllowed     Code = "method-not-allowed"    // 405
 	Conflict             Code = "conflict"              // 409
+	IdempotencyConflict  Code = "idempotency-conflict"  // 409: the same key with another body
 	Expired              Code = "expired"               // 410
 	TooLarge             Code = "too-large"             // 413
 	UnsupportedMedia     Code = "unsupported-media-type"
@@ -44,6 +45,7 @@ type Error struct {
 	Detail     string
 	Fields     []Field
 	RetryAfter time.Duration
+	Limit      string // of TooMany: which limit, for the metrics; never shown
 	Err        error
 }
 
