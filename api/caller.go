@@ -55,7 +55,7 @@ func (x *exchange) admit(ctx context.Context, t *trace, identify Identify) error
 	}
 	ctx, cancel := context.WithTimeout(ctx, x.server.waits.answer)
 	defer cancel()
-	by, err := identify(ctx, x.r)
+	by, err := x.identify(ctx, identify)
 	if err != nil {
 		return err
 	}
@@ -63,6 +63,9 @@ func (x *exchange) admit(ctx context.Context, t *trace, identify Identify) error
 		return problem.New(problem.Unauthorized, "the caller has no name")
 	}
 	t.caller = by.ID
+	if wait := x.server.callers.Take(by.ID, x.server.Now()); wait > 0 {
+		return &problem.Error{Code: problem.TooMany, Detail: "too many requests of this caller; come back later", RetryAfter: wait, Limit: "caller"}
+	}
 	by.Request = t.request
 	if by.Source == "" {
 		by.Source = source(x.r)

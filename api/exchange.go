@@ -13,6 +13,7 @@ import (
 
 	"mohur/parties"
 	"mohur/problem"
+	"mohur/stoplist"
 )
 
 // exchange is one request and its answer. Handlers are its methods: each takes
@@ -24,6 +25,9 @@ type exchange struct {
 	params gin.Params
 	query  url.Values // known names only, each once
 	raw    []byte     // the body, once it has been decoded
+
+	remembered bool            // the caller is believed by what was verified of him of late: a part is away
+	filed      stoplist.Report // what an anyHour route was sent
 
 	w http.ResponseWriter
 	r *http.Request
@@ -59,7 +63,9 @@ func take[In any](f func(*exchange, context.Context, In) (reply, error)) endpoin
 		if err != nil {
 			return reply{}, err
 		}
-		return plain(func(x *exchange, ctx context.Context) (reply, error) { return f(x, ctx, in) })(x, ctx)
+		return x.once(ctx, x.raw, func(ctx context.Context) (reply, error) {
+			return plain(func(x *exchange, ctx context.Context) (reply, error) { return f(x, ctx, in) })(x, ctx)
+		})
 	}
 }
 
@@ -68,18 +74,20 @@ func receive[In any](x *exchange) (In, error) {
 	if _, none := any(in).(nothing); none && x.r.ContentLength == 0 {
 		return in, nil
 	}
-	defer x.readWithin(x.server.waits.body)()
+	free := x.readWithin(x.server.waits.body)
 	body, err := readJSON(x.w, x.r)
 	if err != nil {
 		return in, err
 	}
+	free()
 	x.raw = body
 	return decode[In](body)
 }
 
 // readWithin bounds how long the body may take, and returns what ends the bound:
-// one that passed while the answer is being found would cancel it. A connection
-// without deadlines is bounded by the server it belongs to.
+// one that passed while the answer is being found would cancel it. What has not
+// come in whole is never freed: net/http waits for the rest of a body before it
+// lets a refusal out. A connection without deadlines is bounded by the server it belongs to.
 func (x *exchange) readWithin(d time.Duration) (free func()) {
 	control := http.NewResponseController(x.w)
 	_ = control.SetReadDeadline(time.Now().Add(d))

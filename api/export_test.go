@@ -2,10 +2,13 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"time"
 
 	"mohur/parties"
+	"mohur/settle"
+	"mohur/store"
 )
 
 // Route is a line of the table as tests see it.
@@ -51,3 +54,11 @@ func DecodeBegin(body []byte) error {
 
 // Bearer reads an Authorization header.
 func Bearer(h http.Header) (string, bool) { return bearer(h) }
+
+// LoseAnswers has the server end, for its clients' repeats, between every change
+// and the record of its answer.
+func (s *Server) LoseAnswers() { s.Store = losing{s.Store} }
+
+type losing struct{ Store }
+
+func (losing) Conclude(context.Context, settle.Remember, []byte) error { return store.ErrClosed }

@@ -21,6 +21,7 @@ type readyOut struct {
 	HSM         bool       `json:"hsm"`
 	Store       bool       `json:"store"`
 	Audit       bool       `json:"audit"`
+	StopList    bool       `json:"stop_list"`              // no report waits to be settled
 	Checkpoint  *time.Time `json:"checkpoint_at,omitzero"` // time of the last one
 	Version     string     `json:"version"`
 }
@@ -53,11 +54,14 @@ func (x *exchange) getReady(ctx context.Context) (reply, error) {
 func (s *Server) readiness(ctx context.Context) readyOut {
 	s.ready.mu.Lock()
 	defer s.ready.mu.Unlock()
-	if time.Since(s.ready.at) < s.waits.ready {
-		return s.ready.found
+	if time.Since(s.ready.at) >= s.waits.ready {
+		s.ready.found, s.ready.at = s.examine(context.WithoutCancel(ctx)), time.Now()
 	}
-	s.ready.found, s.ready.at = s.examine(context.WithoutCancel(ctx)), time.Now()
-	return s.ready.found
+	// The stop-list is asked each time: a node that holds reports back is not ready.
+	out := s.ready.found
+	out.StopList = s.Stops.Pending() == 0
+	out.Ready = out.Ready && out.StopList
+	return out
 }
 
 // examine asks all parts at once.

@@ -118,6 +118,15 @@ func (x *exchange) postImport(ctx context.Context) (out reply, err error) {
 			up.file.Close()
 		}
 	}()
+	return x.once(ctx, up.canonical(), func(ctx context.Context) (reply, error) {
+		out, err := x.beginImport(ctx, up)
+		handed = err == nil
+		return out, err
+	})
+}
+
+// beginImport records an import and has it run.
+func (x *exchange) beginImport(ctx context.Context, up *upload) (reply, error) {
 	cmd := enrollment.ImportCommand{
 		Caller: x.by, File: up.file, Format: up.fields["format"], TransportKey: up.fields["transport_key"],
 		Profile: up.fields["profile"], Batch: up.fields["batch"], Branch: up.fields["branch"],
@@ -128,7 +137,6 @@ func (x *exchange) postImport(ctx context.Context) (out reply, err error) {
 	if err != nil {
 		return reply{}, err
 	}
-	handed = true
 	go x.server.runImport(cmd, job, up)
 	told := importOf(job)
 	told.SHA256 = up.sha256

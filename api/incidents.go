@@ -5,20 +5,22 @@ import (
 	"errors"
 	"time"
 
+	"mohur/enrollment"
 	"mohur/incident"
 	"mohur/parties"
 )
 
 type incidentOut struct {
-	ID        string    `json:"id"`
-	Kind      string    `json:"kind"`
-	Service   string    `json:"service"`
-	Reference string    `json:"reference"`
-	Cause     string    `json:"cause"`
-	Content   string    `json:"content"`
-	At        time.Time `json:"at"`
-	Measures  string    `json:"measures"`
-	State     string    `json:"state"`
+	ID        string              `json:"id"`
+	Kind      string              `json:"kind"`
+	Service   string              `json:"service"`
+	Reference string              `json:"reference"`
+	Cause     string              `json:"cause"`
+	Content   string              `json:"content"`
+	At        time.Time           `json:"at"`
+	Measures  string              `json:"measures"`
+	State     string              `json:"state"`
+	Details   *enrollment.Details `json:"details,omitzero"` // what a customer told; for security only
 }
 
 func incidentOf(i incident.Incident) incidentOut {
@@ -39,7 +41,20 @@ func (x *exchange) listIncidents(ctx context.Context) (reply, error) {
 	if err != nil {
 		return reply{}, listFault(err)
 	}
-	return ok(pageOf(items, next, incidentOf))
+	out := pageOf(items, next, incidentOf)
+	if !x.by.Has(parties.Security) {
+		return ok(out)
+	}
+	for i, in := range items {
+		d, there, err := x.server.Enrollment.Details(ctx, in)
+		if err != nil {
+			return reply{}, err
+		}
+		if there {
+			out.Items[i].Details = &d
+		}
+	}
+	return ok(out)
 }
 
 // isMissing reports whether a store says that there is no such record.

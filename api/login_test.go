@@ -165,6 +165,7 @@ func TestClause5_3_4_AnothersObjectsDoNotExist(t *testing.T) {
 		{"DELETE", "/v1/sessions/" + session.str("id"), nil},
 		{"GET", "/v1/transactions/" + tx, nil},
 		{"POST", "/v1/transactions/" + tx + "/cancel", nil},
+		{"POST", "/v1/transactions/" + tx + "/authentications", body{"access_token": token}},
 		{"GET", "/v1/customers/" + c.ID + "/limits", nil},
 	} {
 		w.ask(other, r.method, r.path, r.body).refused(404, "not-found")

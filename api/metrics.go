@@ -1,14 +1,17 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"mohur/parties"
 	"mohur/problem"
 )
 
@@ -21,6 +24,8 @@ type metrics struct {
 	parts    *prometheus.CounterVec
 	running  prometheus.Gauge
 	imports  prometheus.Gauge
+	limited  *prometheus.CounterVec
+	replays  prometheus.Counter
 }
 
 func newMetrics(r *prometheus.Registry) (*metrics, error) {
@@ -40,8 +45,14 @@ func newMetrics(r *prometheus.Registry) (*metrics, error) {
 		}, []string{"part"}),
 		running: prometheus.NewGauge(prometheus.GaugeOpts{Name: "mohur_http_requests_running", Help: "Requests being answered."}),
 		imports: prometheus.NewGauge(prometheus.GaugeOpts{Name: "mohur_imports_running", Help: "Seed files being read in."}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mohur_limited_total", Help: "Requests told to come back later, by the limit: caller, customer, source, customer-failures, source-failures, queue, repeats, imports.",
+		}, []string{"limit"}),
+		replays: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mohur_idempotent_replays_total", Help: "Requests answered with what was recorded for their Idempotency-Key.",
+		}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.latency, m.refusals, m.parts, m.running, m.imports} {
+	for _, c := range []prometheus.Collector{m.requests, m.latency, m.refusals, m.parts, m.running, m.imports, m.limited, m.replays} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("api: metrics: %w", err)
 		}
@@ -61,15 +72,40 @@ func (m *metrics) began() func(t *trace, status int) {
 
 func (m *metrics) refused(p *problem.Error) {
 	m.refusals.WithLabelValues(string(p.Code)).Inc()
+	if p.Code == problem.TooMany {
+		m.limited.WithLabelValues(cmp.Or(p.Limit, "other")).Inc()
+	}
 	if p.Code == problem.Unavailable {
 		m.parts.WithLabelValues(away(p.Err)).Inc()
 	}
 }
 
-// getMetrics serves the registry in the text format of Prometheus.
-func (x *exchange) getMetrics(context.Context) (reply, error) {
+// getMetrics serves the registry in the text format of Prometheus: without a key
+// to this machine only, from elsewhere to the bank's own people. Counts of what
+// the HSM did and of why answers were refused, read around one answer, would
+// tell a stranger what the answer itself does not.
+func (x *exchange) getMetrics(ctx context.Context) (reply, error) {
+	if !fromHere(x.r.RemoteAddr) {
+		by, err := x.server.APIKeys(ctx, x.r)
+		if err != nil {
+			return reply{}, err
+		}
+		if !by.Has(parties.Auditor, parties.Admin, parties.Security) {
+			return reply{}, problem.New(problem.Forbidden, "the roles of this caller do not allow it")
+		}
+	}
 	return reply{handler: promhttp.HandlerFor(x.server.Registry, promhttp.HandlerOpts{
 		DisableCompression: true,
 		ErrorHandling:      promhttp.HTTPErrorOnError,
 	})}, nil
+}
+
+// fromHere reports whether a peer is on this machine: on the loopback interface
+// or the socket, whose peers have no address.
+func fromHere(peer string) bool {
+	addr, err := netip.ParseAddrPort(peer)
+	if err != nil {
+		return peer == "" || peer == "@"
+	}
+	return addr.Addr().Unmap().IsLoopback()
 }

@@ -32,6 +32,7 @@ var looks = map[problem.Code]look{
 	problem.NotFound:             {404, "There is no such thing", ""},
 	problem.MethodNotAllowed:     {405, "The method is not allowed here", ""},
 	problem.Conflict:             {409, "The request conflicts with the present state", ""},
+	problem.IdempotencyConflict:  {409, "The key was used for another request", ""},
 	problem.Expired:              {410, "It has expired", ""},
 	problem.TooLarge:             {413, "The body is too large", ""},
 	problem.UnsupportedMedia:     {415, "The body is of the wrong type", ""},
@@ -161,5 +162,5 @@ func later(field string) *problem.Error { return invalid(field, "is not served y
 
 // busy asks to come back.
 func busy(detail string, after time.Duration) *problem.Error {
-	return &problem.Error{Code: problem.TooMany, Detail: detail, RetryAfter: after}
+	return &problem.Error{Code: problem.TooMany, Detail: detail, RetryAfter: after, Limit: "imports"}
 }

@@ -77,7 +77,7 @@ func (a *answerIn) command(path string) (authn.AnswerCommand, error) {
 	if err != nil {
 		return authn.AnswerCommand{}, err
 	}
-	return authn.AnswerCommand{Method: authn.Method(a.Method), Credential: a.CredentialID, Secret: secret, Binding: a.Binding}, nil
+	return authn.AnswerCommand{Method: authn.Method(a.Method), Credential: a.CredentialID, Secret: secret, Binding: a.Binding, IP: a.Context.signals().IP}, nil
 }
 
 // maxBinding bounds the value a front end binds an attempt to, in bytes.

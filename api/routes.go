@@ -10,12 +10,13 @@ import (
 
 // route is one line of the table.
 type route struct {
-	method string
-	path   string
-	open   bool           // answered without asking who calls
-	roles  []parties.Role // of which the caller needs one
-	query  []string       // the parameters it knows
-	serve  endpoint
+	method  string
+	path    string
+	open    bool           // answered without asking who calls
+	roles   []parties.Role // of which the caller needs one
+	query   []string       // the parameters it knows
+	anyHour bool           // takes something out of use, also while a part is away
+	serve   endpoint
 }
 
 // Sets of roles that recur. Nobody is in a set because it was convenient: what a
@@ -49,11 +50,13 @@ var routes = []route{
 	{method: "GET", path: "/readyz", open: true, serve: plain((*exchange).getReady)},
 	{method: "GET", path: "/metrics", open: true, serve: plain((*exchange).getMetrics)},
 	{method: "GET", path: "/.well-known/jwks.json", open: true, serve: plain((*exchange).getKeySet)},
+	{method: "GET", path: "/openapi.json", open: true, serve: plain((*exchange).getOpenAPI)},
+	{method: "GET", path: "/docs", open: true, query: []string{"lang"}, serve: plain((*exchange).getDocs)},
 	{method: "GET", path: "/v1/linked/:hash", open: true, serve: plain((*exchange).getLinked)},
 
 	{method: "PUT", path: "/v1/customers/:id", roles: operator, serve: take((*exchange).putCustomer)},
 	{method: "GET", path: "/v1/customers/:id", roles: readers, serve: plain((*exchange).getCustomer)},
-	{method: "POST", path: "/v1/customers/:id/suspend", roles: suspenders, serve: take((*exchange).suspendCustomer)},
+	{method: "POST", path: "/v1/customers/:id/suspend", roles: suspenders, anyHour: true, serve: anyHour((*exchange).suspendCustomer, (*exchange).fileCustomerSuspension)},
 	{method: "POST", path: "/v1/customers/:id/resume", roles: supervisor, serve: take((*exchange).resumeCustomer)},
 	{method: "PUT", path: "/v1/customers/:id/pin", roles: frontend, serve: take((*exchange).putPIN)},
 	{method: "POST", path: "/v1/customers/:id/activation-secrets", roles: operator, serve: take((*exchange).sendSecret)},
@@ -72,9 +75,9 @@ var routes = []route{
 	{method: "POST", path: "/v1/tokens/:ref/ship", roles: operator, serve: take((*exchange).shipToken)},
 	{method: "POST", path: "/v1/tokens/:ref/deliver", roles: with(operator, parties.Frontend), serve: take((*exchange).deliverToken)},
 	{method: "POST", path: "/v1/tokens/:ref/activate", roles: frontend, serve: take((*exchange).activateToken)},
-	{method: "POST", path: "/v1/tokens/:ref/suspend", roles: suspenders, serve: take((*exchange).suspendToken)},
+	{method: "POST", path: "/v1/tokens/:ref/suspend", roles: suspenders, anyHour: true, serve: anyHour((*exchange).suspendToken, (*exchange).fileTokenSuspension)},
 	{method: "POST", path: "/v1/tokens/:ref/resume", roles: supervisor, serve: take((*exchange).resumeToken)},
-	{method: "POST", path: "/v1/tokens/:ref/report", roles: with(suspenders, parties.Frontend, parties.Operator), serve: take((*exchange).reportToken)},
+	{method: "POST", path: "/v1/tokens/:ref/report", roles: with(suspenders, parties.Frontend, parties.Operator), anyHour: true, serve: anyHour((*exchange).reportToken, (*exchange).fileTokenReport)},
 	{method: "POST", path: "/v1/tokens/:ref/unlock", roles: supervisor, serve: take((*exchange).unlockToken)},
 	{method: "POST", path: "/v1/tokens/:ref/revoke", roles: supervisor, serve: take((*exchange).revokeToken)},
 	{method: "POST", path: "/v1/tokens/:ref/return", roles: backRoom, serve: take((*exchange).returnToken)},
@@ -99,6 +102,7 @@ var routes = []route{
 	{method: "POST", path: "/v1/sessions/:id/touch", roles: frontend, serve: take((*exchange).touchSession)},
 	{method: "DELETE", path: "/v1/sessions/:id", roles: with(suspenders, parties.Frontend), serve: plain((*exchange).endSession)},
 
+	{method: "POST", path: "/v1/customer-reports", roles: with(suspenders, parties.Frontend, parties.Operator), anyHour: true, serve: anyHour((*exchange).takeCustomerReport, (*exchange).fileCustomerReport)},
 	{method: "GET", path: "/v1/incidents", roles: watchers, query: []string{"limit", "cursor"}, serve: plain((*exchange).listIncidents)},
 	{method: "GET", path: "/v1/audit/entries", roles: watchers, query: []string{"from", "limit"}, serve: plain((*exchange).listEntries)},
 	{method: "GET", path: "/v1/audit/checkpoint", roles: watchers, serve: plain((*exchange).getCheckpoint)},

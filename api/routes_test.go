@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mohur/api"
 	"mohur/parties"
@@ -56,6 +57,7 @@ var may = map[string]string{
 	"GET /v1/sessions/:id":                      "frontend helpdesk security auditor",
 	"POST /v1/sessions/:id/touch":               "frontend",
 	"DELETE /v1/sessions/:id":                   "frontend helpdesk supervisor security",
+	"POST /v1/customer-reports":                 "frontend helpdesk operator supervisor security",
 	"GET /v1/incidents":                         "security auditor",
 	"GET /v1/audit/entries":                     "security auditor",
 	"GET /v1/audit/checkpoint":                  "security auditor",
@@ -70,10 +72,12 @@ var may = map[string]string{
 }
 
 // open is what answers without asking who calls.
-var open = []string{"GET /healthz", "GET /readyz", "GET /metrics", "GET /.well-known/jwks.json", "GET /v1/linked/:hash"}
+var open = []string{"GET /healthz", "GET /readyz", "GET /metrics", "GET /.well-known/jwks.json", "GET /openapi.json", "GET /docs", "GET /v1/linked/:hash"}
 
 func TestClause5_3_4_EveryRouteHasItsRoles(t *testing.T) {
 	w := newWorld(t)
+	expired := w.client(parties.CreateClientCommand{Caller: w.Staff(), Name: "expired", Roles: []parties.Role{parties.Frontend}, Life: time.Hour})
+	w.Clock.Forward(time.Hour + time.Second)
 	seen := map[string]bool{}
 	for _, r := range api.Routes() {
 		name := r.Method + " " + r.Path
@@ -91,6 +95,7 @@ func TestClause5_3_4_EveryRouteHasItsRoles(t *testing.T) {
 		}
 		path := strings.NewReplacer(":id", "nobody", ":ref", "nothing", ":name", "none").Replace(r.Path)
 		w.ask("", r.Method, path, nil).refused(401, "unauthorized")
+		w.ask(expired, r.Method, path, "{}").refused(401, "unauthorized")
 		for _, role := range parties.Roles() {
 			a := w.ask(w.as(string(role)), r.Method, path, "{}")
 			if slices.Contains(strings.Fields(allowed), string(role)) {

@@ -28,7 +28,9 @@ import (
 	"mohur/incident"
 	"mohur/parties"
 	"mohur/payment"
+	"mohur/rate"
 	"mohur/settle"
+	"mohur/stoplist"
 	"mohur/tokens"
 )
 
@@ -47,10 +49,13 @@ type Deps struct {
 	// nil: the Check method of Store, which it then must have.
 	StoreCheck func(ctx context.Context) error
 
-	Issuer      string // the configured url: iss of what is signed
-	Development bool   // shown by /readyz; transport keys come in over the API
-	Version     string // of the program, shown by /readyz
-	Spool       string // directory, 0700, for seed files while they are read; this server's alone
+	Stops *stoplist.List // reports that wait for HSM or store; nil: such reports are refused while one is away
+
+	Issuer      string     // the configured url: iss of what is signed
+	Development bool       // shown by /readyz; transport keys come in over the API
+	Version     string     // of the program, shown by /readyz
+	CallerRate  rate.Limit // of requests by one caller; zero: that of the contract
+	Spool       string     // directory, 0700, for seed files while they are read; this server's alone
 
 	Logger   *slog.Logger         // nil: slog.Default
 	Registry *prometheus.Registry // nil: one of its own
@@ -78,6 +83,7 @@ type Store interface {
 	Sessions(ctx context.Context, customer string) ([]authn.Session, error)
 	Clients(ctx context.Context) ([]parties.Client, error)
 	Incidents(ctx context.Context, cursor string, limit int) ([]incident.Incident, string, error)
+	settle.Memories
 }
 
 // KeyAdmin is what a custodian may do with the HSM's keys while the server
@@ -101,6 +107,8 @@ type Server struct {
 	metrics *metrics
 	ready   readiness
 	imports *imports
+	flights flights
+	callers *rate.Limiter
 
 	waits       waits
 	uploadLimit int64
@@ -124,6 +132,9 @@ func New(d Deps) (*Server, error) {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
+	if d.CallerRate == (rate.Limit{}) {
+		d.CallerRate = rate.Limit{PerSecond: 500, Burst: 1000}
+	}
 	if err := sweepSpool(d.Spool); err != nil {
 		return nil, err
 	}
@@ -131,7 +142,7 @@ func New(d Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{Deps: d, metrics: m, imports: newImports(), waits: defaultWaits, uploadLimit: uploadLimit}, nil
+	return &Server{Deps: d, metrics: m, imports: newImports(), callers: rate.NewLimiter(d.CallerRate), waits: defaultWaits, uploadLimit: uploadLimit}, nil
 }
 
 func (d Deps) check() error {

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"mohur/canonical"
 	"mohur/problem"
 )
 
@@ -45,7 +46,7 @@ func (x *exchange) upload() (up *upload, err error) {
 	if x.r.ContentLength > x.server.uploadLimit {
 		return nil, tooLarge(x.server.uploadLimit)
 	}
-	defer x.readWithin(x.server.waits.upload)()
+	free := x.readWithin(x.server.waits.upload)
 	x.r.Body = http.MaxBytesReader(x.w, x.r.Body, x.server.uploadLimit)
 	parts, err := x.r.MultipartReader()
 	if err != nil {
@@ -53,13 +54,18 @@ func (x *exchange) upload() (up *upload, err error) {
 	}
 	up = &upload{fields: map[string]string{}}
 	defer func() {
-		if err != nil && up.file != nil {
+		if err == nil {
+			return
+		}
+		x.readWithin(x.server.waits.body) // for the rest, which nobody wants
+		if up.file != nil {
 			up.file.Close()
 		}
 	}()
 	for {
 		p, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
+			free()
 			return up, up.check()
 		}
 		if err != nil {
@@ -130,6 +136,16 @@ func (s *spooling) Write(b []byte) (int, error) {
 	n, err := s.f.Write(b)
 	s.failed = err
 	return n, err
+}
+
+// canonical is what an upload says, for its repeats: the fields, and the file by
+// its SHA-256.
+func (u *upload) canonical() []byte {
+	text, err := canonical.JSON(map[string]any{"file": u.sha256, "fields": u.fields})
+	if err != nil {
+		panic(err) // texts in UTF-8 have a canonical form
+	}
+	return text
 }
 
 func (u *upload) check() error {

@@ -14,7 +14,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,6 +52,7 @@ type Draft struct {
 	Header Header
 	Salt   []byte // 32 bytes
 	Sealed []byte
+	Tag    []byte // proves to the sequencer that this server wrote it
 }
 
 // Entry is an entry as written: the exact header bytes, which are what the leaf
@@ -59,6 +62,7 @@ type Entry struct {
 	Header []byte `json:"header"`
 	Salt   []byte `json:"salt,omitempty"`
 	Sealed []byte `json:"sealed,omitempty"`
+	Tag    []byte `json:"-"` // as in Draft; for the sequencer, not for verifiers
 }
 
 // Stamp gives the draft its place and returns the entry to store. It refuses a
@@ -70,7 +74,7 @@ func (d Draft) Stamp(node string, seq uint64) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	return Entry{Seq: seq, Header: b, Salt: d.Salt, Sealed: d.Sealed}, nil
+	return Entry{Seq: seq, Header: b, Salt: d.Salt, Sealed: d.Sealed, Tag: d.Tag}, nil
 }
 
 // Event is what the domain says happened. Detail goes into the sealed body as
@@ -130,7 +134,43 @@ func (d *Drafter) Draft(ctx context.Context, e Event) (Draft, error) {
 	if len(b) > MaxHeader-maxPlace {
 		return Draft{}, fmt.Errorf("audit: the header of %s has %d bytes", e.Name, len(b))
 	}
-	return Draft{Header: h, Salt: salt, Sealed: sealed}, nil
+	tag, err := d.tag(ctx, b)
+	if err != nil {
+		return Draft{}, err
+	}
+	return Draft{Header: h, Salt: salt, Sealed: sealed, Tag: tag}, nil
+}
+
+// tagPlace, with the header's hash, is where a tag belongs.
+const tagPlace = "audit/tag/v1/"
+
+// tag is an empty box under the bank's key that opens only beside this header,
+// and so beside this body. Who can write to the database, but has not the HSM,
+// makes none: what he adds to the log, or changes before it is covered by a
+// checkpoint, is not signed.
+func (d *Drafter) tag(ctx context.Context, header []byte) ([]byte, error) {
+	sum := sha256.Sum256(header)
+	return d.Keys.Seal(ctx, d.Bank, tagPlace+hex.EncodeToString(sum[:]), nil)
+}
+
+// Genuine reports an entry that no Drafter of this bank has made as ErrMismatch.
+// It does not find an entry that was copied to a second place.
+func (d *Drafter) Genuine(ctx context.Context, e Entry) error {
+	h, err := ParseHeader(e.Header)
+	if err != nil {
+		return fmt.Errorf("%w: entry %d: %w", ErrMismatch, e.Seq, err)
+	}
+	h.Node, h.Seq = "", 0
+	b, err := h.encode()
+	if err != nil {
+		return fmt.Errorf("%w: entry %d: %w", ErrMismatch, e.Seq, err)
+	}
+	sum := sha256.Sum256(b)
+	_, err = d.Keys.Open(ctx, d.Bank, tagPlace+hex.EncodeToString(sum[:]), e.Tag)
+	if errors.Is(err, seal.ErrOpen) {
+		return fmt.Errorf("%w: entry %d was not written by this server", ErrMismatch, e.Seq)
+	}
+	return err
 }
 
 func (e Event) header(now time.Time, body string) Header {

@@ -52,6 +52,11 @@ func (s *Sequencer) grow(ctx context.Context, t *tree, to uint64) ([]tlog.Hash, 
 			if err := examine(e, t.size); err != nil {
 				return nil, err
 			}
+			if s.Genuine != nil {
+				if err := s.Genuine(ctx, e); err != nil {
+					return nil, err
+				}
+			}
 			hashes = t.add(LeafHash(e.Header), hashes)
 		}
 	}

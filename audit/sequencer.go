@@ -40,6 +40,10 @@ type Sequencer struct {
 	Interval time.Duration   // and after this time if there is any; 0 means 1s
 	Retired  []note.Verifier // earlier audit-signing keys, which may have signed the last checkpoint
 
+	// Genuine says of each entry, before it is signed, whether this server wrote
+	// it: Drafter.Genuine. nil takes every entry that is well-formed.
+	Genuine func(context.Context, Entry) error
+
 	Now          func() time.Time // nil means time.Now
 	OnError      func(error)      // told of every fault that will be retried; nil means slog
 	OnCheckpoint func(Head)       // told of every checkpoint stored

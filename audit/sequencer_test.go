@@ -358,3 +358,26 @@ func TestAnUnknownOutcomeIsNoFork(t *testing.T) {
 		t.Errorf("%+v %v", r, r.FirstBad)
 	}
 }
+
+// Clause 5.11: what somebody without the HSM adds to the log, or changes before
+// it is covered, is not signed.
+func TestClause5_11_AForgedEntryIsNotSigned(t *testing.T) {
+	w := newWorld(t).upTo(3)
+	w.seq.Genuine = w.drafter.Genuine
+	w.add(1)
+	if err := w.seq.Checkpoint(t.Context()); err != nil {
+		t.Fatalf("the server's own entry: %v", err)
+	}
+	forged := audittest.Drafts(t, w.drafter, 1)
+	forged[0].Header.Event = "transaction.approved"
+	if err := w.store.Append(forged...); err != nil {
+		t.Fatal(err)
+	}
+	calls := w.signer.Calls()
+	if err := w.seq.Checkpoint(t.Context()); !errors.Is(err, audit.ErrMismatch) {
+		t.Fatalf("a forged entry: %v", err)
+	}
+	if w.signer.Calls() != calls {
+		t.Error("it was signed")
+	}
+}

@@ -41,6 +41,7 @@ type ruling struct {
 	events  []audit.Event
 	view    View
 	granted bool
+	by      string // credential that granted
 	refused bool
 	withPIN bool // a PIN was part of the verdict: the longer floor of time
 	outcome string
@@ -67,11 +68,11 @@ func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	defer leave()
 	// From here on the caller cannot get away: what is evaluated is counted.
 	judged, done := context.WithTimeout(context.WithoutCancel(ctx), s.Settings.JudgeTime)
 	defer done()
 	r, err := s.rule(judged, cmd, received)
+	leave() // the floor of time is not waited for in the queue: others need not wait with him
 	if err != nil {
 		return View{}, err
 	}
@@ -107,6 +108,12 @@ func (s *Service) rule(ctx context.Context, cmd AnswerCommand, received time.Tim
 		}
 		if err != nil {
 			return ruling{}, err
+		}
+		if late, err := s.overtaken(ctx, r); late || err != nil {
+			if err != nil {
+				return ruling{}, err
+			}
+			continue // judged again, it is refused
 		}
 		done, err := s.settle(ctx, r.effects, r.events)
 		if err != nil {
@@ -151,6 +158,9 @@ var errMoved = errors.New("authn: moved")
 // judged against, decoys like real ones, and of the PIN.
 func keysOf(a Attempt, cmd AnswerCommand) []string {
 	keys := []string{"attempt/" + a.ID}
+	if a.State != Pending {
+		return keys // nothing is judged any more: no credential's queue is filled with it
+	}
 	for _, o := range a.Offers {
 		for _, c := range o.Credentials {
 			if cmd.Credential == "" || cmd.Credential == c.ID || cmd.Method == PIN {

@@ -6,6 +6,7 @@ import (
 
 	"mohur/ident"
 	"mohur/problem"
+	"mohur/settle"
 	"mohur/tokens"
 )
 
@@ -50,7 +51,7 @@ func (j *judgement) grant(c candidate, withPIN bool, at time.Time) (ruling, erro
 		return j.grantPayment(p)
 	}
 	r, err := j.finish("granted", "", false)
-	r.granted = true
+	r.granted, r.by = true, p.Credential.ID
 	return r, err
 }
 
@@ -71,7 +72,7 @@ func (j *judgement) grantLogin(p Proof) (ruling, error) {
 	j.effects = append(j.effects, SaveSession{session})
 	j.events = append(j.events, s.sessionEvent(j.by, j.customer, session, "session.opened", "live", ""))
 	r, err := j.finish("granted", "", false)
-	r.granted, r.view.Session = true, grant
+	r.granted, r.by, r.view.Session = true, p.Credential.ID, grant
 	return r, err
 }
 
@@ -91,6 +92,13 @@ func (j *judgement) grantPayment(p Proof) (ruling, error) {
 		return j.refusePayment("session-ended")
 	}
 	j.effects = append(j.effects, RequireSession{ID: session.ID, Version: session.Version})
+	if session.Credential != p.Credential.ID { // the one that answered is swapped
+		rows, err := s.Store.Hot(j.ctx, session.Credential)
+		if err != nil {
+			return ruling{}, problem.Away(err)
+		}
+		j.effects = append(j.effects, settle.RequireHot{ID: session.Credential, Version: rows[0].Hot.Version})
+	}
 	if s.Payments == nil {
 		return ruling{}, problem.Away(errors.New("authn: no payments are served"))
 	}
@@ -104,7 +112,7 @@ func (j *judgement) grantPayment(p Proof) (ruling, error) {
 	j.effects = append(j.effects, c.Effects...)
 	j.events = append(j.events, c.Events...)
 	r, err := j.finish("granted", "", false)
-	r.granted, r.view.Transaction = true, &c.Transaction
+	r.granted, r.by, r.view.Transaction = true, p.Credential.ID, &c.Transaction
 	return r, err
 }
 

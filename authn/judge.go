@@ -61,6 +61,8 @@ func (j *judgement) dead() string {
 		return "customer-suspended"
 	case j.attempt.CreatedAt.Before(j.customer.Since):
 		return "begun-before-suspension"
+	case j.service.Stops.Customer(j.customer.ID):
+		return stopReason
 	}
 	return ""
 }
@@ -88,6 +90,8 @@ func (j *judgement) candidate(id string, cmd AnswerCommand, question string, at 
 		c.reason = "token-" + c.hot.State.String()
 	case c.token.State != tokens.Active || c.token.Customer != j.attempt.Customer:
 		c.reason = "token-" + string(c.token.State)
+	case s.Stops.Token(c.token.ID, c.token.Serial):
+		c.reason = stopReason
 	case c.hot.Locked(j.received):
 		c.reason = "credential-locked"
 	}

@@ -63,7 +63,17 @@ func (s *Service) Spend(ctx context.Context, by parties.Caller, id, customer, na
 	if err != nil {
 		return nil, problem.Away(err)
 	}
-	fits := by.MaySee(a.Client, a.Channel) && a.Customer == customer && a.Purpose == Action && a.State == Granted && !a.Spent && a.ACR.Rank() >= Strong.Rank() &&
+	stopped, err := s.stopsPerson(ctx, customer)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.Store.Customer(ctx, customer)
+	if err != nil && !errors.Is(err, parties.ErrNotFound) {
+		return nil, problem.Away(err)
+	}
+	// A proof does not outlive a suspension of the customer who gave it.
+	stopped = stopped || c.State != parties.CustomerActive || a.CreatedAt.Before(c.Since)
+	fits := !stopped && by.MaySee(a.Client, a.Channel) && a.Customer == customer && a.Purpose == Action && a.State == Granted && !a.Spent && a.ACR.Rank() >= Strong.Rank() &&
 		a.Action != nil && a.Action.Name == name && string(a.Action.Data) == string(data) && s.Now().Before(a.ExpiresAt)
 	if !fits {
 		return nil, required

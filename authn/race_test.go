@@ -2,11 +2,14 @@ package authn_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"mohur/authn"
 	"mohur/banktest"
+	"mohur/enrollment"
 	"mohur/hsm"
 	"mohur/parties"
 	"mohur/problem"
@@ -195,4 +198,64 @@ func TestClause5_3_2_AMissingCredentialIsQuarantined(t *testing.T) {
 	id := credentialOf(t, b, d)
 	b.Edit(func(f bolttest.File) { f.Delete("credential", id) })
 	nobody(t, b, c.ID, d)
+}
+
+// A proof does not outlive a suspension: neither an action's nor a secret.
+func TestClause4_6_ProofsDoNotOutliveASuspension(t *testing.T) {
+	b := banktest.New(t)
+	c, d := b.Person(pskc.HOTP)
+	v, err := b.Authn.Begin(t.Context(), authn.BeginCommand{
+		Caller: b.Front(), Customer: c.ID, Purpose: authn.Action, Channel: parties.Internet, Action: &authn.NamedAction{Name: "customer.pin", Data: []byte("{}")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := answer(t, b, v.Attempt.ID, authn.PIN, banktest.PIN); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := answer(t, b, v.Attempt.ID, authn.OTP, d.HOTP()); err != nil {
+		t.Fatal(err)
+	}
+	sent, err := b.Enrollment.SendSecret(t.Context(), enrollment.SecretCommand{Caller: b.Staff(), Customer: c.ID, Purpose: "pin", Channel: "letter"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []parties.CustomerState{parties.CustomerSuspended, parties.CustomerActive} {
+		if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, to, "4.6", true); err != nil {
+			t.Fatal(err)
+		}
+		for name, proof := range map[string]enrollment.Proof{"an action": {Authentication: v.Attempt.ID}, "a secret": {ActivationSecret: sent.Text}} {
+			if err := b.Enrollment.SetPIN(t.Context(), enrollment.PINCommand{Caller: b.Front(), Customer: c.ID, PIN: "314159", Proof: proof}); err == nil {
+				t.Errorf("%s: %s of before set a PIN", to, name)
+			}
+		}
+	}
+}
+
+// The floor of time is waited for outside of the queue: who guesses on attempts
+// of his own does not keep the customer waiting.
+func TestGuessesDoNotFillTheQueue(t *testing.T) {
+	b := banktest.New(t)
+	b.Authn.Settings.FloorPIN, b.Authn.Settings.FloorRefusal = 300*time.Millisecond, 300*time.Millisecond
+	c, _ := b.Person(pskc.HOTP)
+	var attempts []string
+	for range 18 {
+		v := begin(t, b, c.ID)
+		if _, err := answer(t, b, v.Attempt.ID, authn.PIN, "999999"); err != nil {
+			t.Fatal(err)
+		}
+		attempts = append(attempts, v.Attempt.ID)
+	}
+	mine := begin(t, b, c.ID)
+	var work sync.WaitGroup
+	for _, id := range attempts {
+		work.Go(func() { answer(t, b, id, authn.OTP, "000000") })
+	}
+	time.Sleep(150 * time.Millisecond) // all of them are judged and wait for their floor
+	_, err := answer(t, b, mine.Attempt.ID, authn.PIN, banktest.PIN)
+	work.Wait()
+	var p *problem.Error
+	if errors.As(err, &p) && p.Limit == "queue" {
+		t.Fatalf("the customer was told to wait: %v", err)
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"mohur/risk"
 	"mohur/seal"
 	"mohur/settle"
+	"mohur/stoplist"
 	"mohur/tokens"
 )
 
@@ -90,6 +91,7 @@ type Service struct {
 	PINs     *pin.Verifier
 	Policy   risk.Policy
 	Payments Payments
+	Stops    *stoplist.List // what is reported and not settled yet; nil: nothing ever is
 	Settings Settings
 	Now      func() time.Time
 	// Observe is told the outcome of every answer and, of a refusal, the cause:

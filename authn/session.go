@@ -3,6 +3,7 @@ package authn
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"mohur/audit"
@@ -12,6 +13,7 @@ import (
 	"mohur/parties"
 	"mohur/problem"
 	"mohur/settle"
+	"mohur/tokens"
 )
 
 // AccessTokenType is the typ of an access token (RFC 9068 section 2.1).
@@ -124,6 +126,12 @@ func (s *Service) alive(ctx context.Context, session Session, c parties.Customer
 	if s.ended(session, now) != "" || c.State != parties.CustomerActive || session.AuthTime.Before(c.Since) {
 		return false, nil
 	}
+	if stopped, err := s.stopsCredential(ctx, session.Customer, session.Credential); stopped || err != nil {
+		return false, err
+	}
+	if again, err := s.resumedSince(ctx, session); again || err != nil {
+		return false, err
+	}
 	rows, err := s.Store.Hot(ctx, session.Credential)
 	if err != nil {
 		return false, problem.Away(err)
@@ -134,6 +142,25 @@ func (s *Service) alive(ctx context.Context, session Session, c parties.Customer
 	}
 	hot := rows[0].Hot
 	return intact && hot.State == settle.HotLive && hot.Owner == settle.OwnerOf(session.Customer), nil
+}
+
+// resumedSince reports whether the session's token was out of use since it was
+// opened: what was reported stolen and found again does not bring sessions back.
+func (s *Service) resumedSince(ctx context.Context, session Session) (bool, error) {
+	cred, err := s.Store.Credential(ctx, session.Credential)
+	if errors.Is(err, parties.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, problem.Away(err)
+	}
+	t, err := s.Store.Token(ctx, cred.Token)
+	if err != nil {
+		return false, problem.Away(err)
+	}
+	return slices.ContainsFunc(t.History, func(h tokens.Change) bool {
+		return h.Move == tokens.Resume && h.At.After(session.AuthTime)
+	}), nil
 }
 
 // ended says why a session is over at now, "" when it is not.

@@ -56,6 +56,8 @@ func (s *Service) who(ctx context.Context, o Opening) (subject, error) {
 	}
 	if c.State != parties.CustomerActive {
 		real.decoy, real.cause = true, "customer-suspended"
+	} else if s.Stops.Customer(c.ID) {
+		real.decoy, real.cause = true, stopReason
 	}
 	return real, nil
 }
@@ -162,23 +164,34 @@ func mask(serial string) string {
 	return "••••" + serial[max(0, len(serial)-4):]
 }
 
-// fake is the decoy of an id: one OTP credential that exists nowhere. What kind
-// it is and how it is labelled follows from the id, like all of it.
+// fake is the decoy of an id: a token that exists nowhere. What it can do and how
+// it is labelled follows from the id, like all of it, so that it stays the same.
 func (s *Service) fake(ctx context.Context, o Opening) (subject, error) {
 	sum, err := s.HSM.MAC(ctx, hsm.IdempotencyMAC, "decoy/v1", []byte(o.Customer))
 	if err != nil {
 		return subject{}, problem.Away(err)
 	}
-	digits := binary.BigEndian.Uint32(sum[16:]) % 10000
-	return subject{
-		decoy: true,
-		offers: []Offer{
-			{Method: OTP, Credentials: []Offered{{ID: ident.From("cr", sum[:16]), Kind: decoyKind(sum[20]), Label: mask(fmt.Sprintf("%04d", digits))}}},
-			{Method: PIN, Credentials: []Offered{}},
-		},
-		ways: [][]Method{{OTP, PIN}},
-	}, nil
+	out := subject{decoy: true, suites: map[string]otp.Suite{}}
+	label := mask(fmt.Sprintf("%04d", binary.BigEndian.Uint32(sum[16:])%10000))
+	shape := sum[21] % 4 // two in four a generator, one a token that signs, one both
+	if shape != 3 {
+		out.offers = append(out.offers, Offer{Method: OTP, Credentials: []Offered{{ID: ident.From("cr", sum[:16]), Kind: decoyKind(sum[20]), Label: label}}})
+		out.ways = append(out.ways, []Method{OTP, PIN})
+	}
+	if shape >= 2 {
+		id := ident.From("cr", sum[16:])
+		if out.suites[id], err = otp.ParseSuite(decoySuite); err != nil {
+			return subject{}, problem.Away(err)
+		}
+		out.offers = append(out.offers, Offer{Method: OCRA, Credentials: []Offered{{ID: id, Kind: string(tokens.OCRA), Label: label}}})
+		out.ways = append(out.ways, []Method{OCRA, PIN})
+	}
+	out.offerPIN()
+	return out, nil
 }
+
+// decoySuite is the suite of the tokens a bank hands out.
+const decoySuite = "OCRA-1:HOTP-SHA256-8:C-QN08"
 
 func decoyKind(b byte) string {
 	if b&1 == 0 {

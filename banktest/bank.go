@@ -4,6 +4,8 @@
 package banktest
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -17,8 +19,10 @@ import (
 	"mohur/hsm/hsmtest"
 	"mohur/parties"
 	"mohur/payment"
+	"mohur/rate"
 	"mohur/risk"
 	"mohur/seal"
+	"mohur/stoplist"
 	"mohur/store/bolt"
 	"mohur/store/bolttest"
 	"mohur/store/bound"
@@ -35,6 +39,8 @@ type Bank struct {
 	HSM        *hsmtest.Faulty
 	Engine     *bolt.Store  // as it lies on the disk
 	Store      *bound.Store // as the domain sees it
+	Disk       *Disk        // between the two
+	Stops      *stoplist.List
 	Keys       *seal.Keyring
 	Key        seal.Key // the bank's own
 	Audit      *audit.Drafter
@@ -42,6 +48,12 @@ type Bank struct {
 	Authn      *authn.Service
 	Enrollment *enrollment.Service
 	Payments   *payment.Service
+}
+
+// fast is a pace that no test reaches unless it wants to.
+var fast = authn.Pace{
+	Customer: rate.Limit{PerSecond: 1e6, Burst: 1e6}, Source: rate.Limit{PerSecond: 1e6, Burst: 1e6},
+	CustomerSlow: rate.Slow{From: 1e6, Window: time.Minute, Most: time.Second}, SourceSlow: rate.Slow{From: 1e6, Window: time.Minute, Most: time.Second},
 }
 
 // Clock is the time of the bank: the true time, moved.
@@ -82,6 +94,9 @@ func (b *Bank) Open() {
 	b.Keys = &seal.Keyring{HSM: b.HSM, Now: b.Clock.Now}
 	b.Key, err = store.BankKey(b.T.Context(), func() (seal.Key, error) { return b.Keys.New(b.T.Context(), "bank") })
 	b.must(err)
+	b.must(b.Stops.Close())
+	b.Stops, err = stoplist.Open(b.T.Context(), stoplist.Options{Path: b.Path + ".stop", Keys: b.Keys, Now: b.Clock.Now, Limit: 1 << 18})
+	b.must(err)
 	b.wire()
 	b.must(b.Authn.Start(b.T.Context()))
 }
@@ -90,13 +105,15 @@ func (b *Bank) wire() {
 	var m hsm.Module = b.HSM
 	now, policy := b.Clock.Now, risk.Version1()
 	b.Audit = &audit.Drafter{Keys: b.Keys, Bank: b.Key, Now: now}
-	b.Store = &bound.Store{Engine: b.Engine, HSM: m, Audit: b.Audit, Now: now}
+	b.Disk = &Disk{Engine: b.Engine}
+	b.Store = &bound.Store{Engine: b.Disk, HSM: m, Audit: b.Audit, Now: now}
 	pins := pin.NewVerifier(m, 2)
 	settings := authn.DefaultSettings(Issuer)
 	settings.FloorPIN, settings.FloorRefusal = 0, 0 // tests of the floors set them
+	settings.Pace = fast                            // and those of the pace that
 	b.Parties = &parties.Service{Store: b.Store, Settler: b.Store, Keys: b.Keys, Audit: b.Audit, Now: now}
 	b.Authn = &authn.Service{
-		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Bank: b.Key, Audit: b.Audit, PINs: pins, Policy: policy, Settings: settings, Now: now,
+		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Bank: b.Key, Audit: b.Audit, PINs: pins, Policy: policy, Settings: settings, Stops: b.Stops, Now: now,
 	}
 	b.Payments = &payment.Service{
 		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, Authn: b.Authn, Policy: policy, Issuer: Issuer,
@@ -104,8 +121,15 @@ func (b *Bank) wire() {
 	}
 	b.Authn.Payments = b.Payments
 	b.Enrollment = &enrollment.Service{
-		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, PINs: pins, Prover: b.Authn, Parties: b.Parties, Development: true, Now: now,
+		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, PINs: pins, Prover: b.Authn, Parties: b.Parties, Stops: b.Stops, Development: true, Now: now,
 	}
+}
+
+// Merger merges the stop-list into this bank, once HSM and disk are both well.
+func (b *Bank) Merger() stoplist.Merger {
+	return stoplist.Merger{Apply: b.Enrollment.Merge, Ready: func(ctx context.Context) error {
+		return errors.Join(b.HSM.Check(ctx), b.Disk.Check(ctx))
+	}}
 }
 
 func (b *Bank) must(err error) {

@@ -99,12 +99,14 @@ func (s *Service) activateOnce(ctx context.Context, cmd ActivateCommand, receive
 	if err != nil {
 		return t, "", err
 	}
-	secret, reason, err := s.judgeSecret(ctx, t.Customer, "activate", t.ID, cmd.Secret)
+	secret, reason, err := s.judgeSecret(ctx, customer, "activate", t.ID, cmd.Secret)
 	if err != nil {
 		return t, "", err
 	}
 	if customer.State != parties.CustomerActive {
 		secret, reason = nil, "customer-suspended"
+	} else if s.Stops.Customer(customer.ID) || s.Stops.Token(t.ID, t.Serial) {
+		secret, reason = nil, stopReason
 	}
 	var effects []settle.Effect
 	if reason == "" {
@@ -120,7 +122,7 @@ func (s *Service) activateOnce(ctx context.Context, cmd ActivateCommand, receive
 	}
 	outcome, name := "refused", "token.activation"
 	if reason == "" {
-		effects = append(effects, tokens.SaveToken{Token: next})
+		effects = append(effects, tokens.SaveToken{Token: next}, parties.RequireCustomer{ID: customer.ID, Version: customer.Version})
 		outcome, name = string(next.State), "token.activate"
 	}
 	r, err := s.settle(ctx, effects, s.activationEvent(cmd, customer, t, name, outcome, reason))

@@ -23,6 +23,8 @@ type MoveCommand struct {
 	Reason   string
 	Note     string
 	Detail   map[string]any // carrier, tracking, receipt: for the evidence
+
+	require *parties.RequireCustomer // the customer as he was when the move was found right
 }
 
 // hotAfter is the condition of a token's credentials after a move, for the moves
@@ -72,14 +74,20 @@ func (s *Service) Move(ctx context.Context, cmd MoveCommand) (tokens.Token, erro
 
 // moved is the token after the move and everything that changes with it.
 func (s *Service) moved(ctx context.Context, t tokens.Token, cmd MoveCommand) (tokens.Token, []settle.Effect, error) {
+	if cmd.Move == tokens.Resume && (s.Stops.Token(t.ID, t.Serial) || s.Stops.Customer(t.Customer)) {
+		return tokens.Token{}, nil, problem.New(problem.Conflict, "a report about the token is being settled; try again")
+	}
 	next, err := t.Apply(cmd.Move, s.Now(), cmd.Reason, cmd.Caller.ID)
 	if err != nil {
 		return tokens.Token{}, nil, problem.New(problem.Conflict, err.Error())
 	}
-	if err := s.parties(ctx, t, &next, cmd); err != nil {
+	if err := s.parties(ctx, t, &next, &cmd); err != nil {
 		return tokens.Token{}, nil, err
 	}
 	effects := []settle.Effect{tokens.SaveToken{Token: next}}
+	if cmd.require != nil {
+		effects = append(effects, *cmd.require)
+	}
 	state, changes := hotAfter[cmd.Move]
 	if !changes {
 		return next, effects, nil
@@ -120,7 +128,7 @@ func (s *Service) hotMove(ctx context.Context, row settle.Hot, intact bool, to s
 }
 
 // parties sets whose the token is after the move.
-func (s *Service) parties(ctx context.Context, was tokens.Token, next *tokens.Token, cmd MoveCommand) error {
+func (s *Service) parties(ctx context.Context, was tokens.Token, next *tokens.Token, cmd *MoveCommand) error {
 	switch cmd.Move {
 	case tokens.Reserve:
 		next.Customer, next.Branch = cmd.Customer, cmp.Or(cmd.Branch, was.Branch)
@@ -145,15 +153,13 @@ func (s *Service) parties(ctx context.Context, was tokens.Token, next *tokens.To
 	if c.State != parties.CustomerActive {
 		return problem.New(problem.Conflict, "the customer is suspended")
 	}
+	cmd.require = &parties.RequireCustomer{ID: c.ID, Version: c.Version}
 	return nil
 }
 
 func (s *Service) moveEvent(ctx context.Context, was, t tokens.Token, cmd MoveCommand) (audit.Event, error) {
 	customer := cmp.Or(t.Customer, was.Customer)
-	who, err := s.person(ctx, customer)
-	if err != nil {
-		return audit.Event{}, err
-	}
+	who := s.person(ctx, customer)
 	return audit.Event{
 		Name: "token." + string(cmd.Move), Outcome: string(t.State), Person: who, Caller: cmd.Caller.ID, Request: cmd.Caller.Request,
 		Detail: map[string]any{
@@ -180,6 +186,10 @@ func (s *Service) Report(ctx context.Context, by parties.Caller, ref, kind, deta
 		if err != nil {
 			return tokens.Token{}, err
 		}
+		if by.Only() && slices.Contains([]tokens.State{tokens.InStock, tokens.Reserved, tokens.Wiped, tokens.Destroyed}, t.State) {
+			// A front end speaks for customers; what is in the bank's hands is not theirs.
+			return tokens.Token{}, problem.New(problem.NotFound, "there is no such token")
+		}
 		move := tokens.Revoke
 		switch t.State {
 		case tokens.Active:
@@ -200,11 +210,8 @@ func (s *Service) Report(ctx context.Context, by parties.Caller, ref, kind, deta
 
 // reported records a report about a token that is out of use already.
 func (s *Service) reported(ctx context.Context, by parties.Caller, t tokens.Token, kind, details string) error {
-	who, err := s.person(ctx, t.Customer)
-	if err != nil {
-		return err
-	}
-	_, err = s.settle(ctx, nil, audit.Event{
+	who := s.person(ctx, t.Customer)
+	_, err := s.settle(ctx, nil, audit.Event{
 		Name: "token.reported", Outcome: string(t.State), Reason: kind, Person: who, Caller: by.ID, Request: by.Request,
 		Detail: map[string]any{"token": t.ID, "serial": t.Serial, "kind": kind, "details": details, "by": by.Name},
 	})

@@ -175,10 +175,18 @@ func (s *Service) send(ctx context.Context, cmd SecretCommand, c parties.Custome
 		if err != nil {
 			return SentSecret{}, err
 		}
-		effects = append(effects, SaveSecret{secret}, notify.Queue{Notice: n})
+		effects = append(effects, SaveSecret{secret}, notify.Queue{Notice: n}, parties.RequireCustomer{ID: c.ID, Version: c.Version})
 		r, err := s.settle(ctx, effects, s.secretEvent(cmd.Caller, c, secret, "secret.sent", secretOpen, ""))
 		if err != nil {
 			return SentSecret{}, err
+		}
+		if r.Outcome == settle.Stale {
+			if c, err = s.Parties.Get(ctx, c.ID); err != nil {
+				return SentSecret{}, err
+			}
+			if c.State != parties.CustomerActive {
+				return SentSecret{}, problem.New(problem.Conflict, "the customer is suspended")
+			}
 		}
 		if r.Outcome == settle.Done {
 			out := SentSecret{Secret: secret, SentTo: sentTo}
@@ -220,8 +228,8 @@ func (s *Service) secretMAC(ctx context.Context, secret Secret, text string) ([]
 // judgeSecret finds the open secret and compares it. It returns the secret as
 // it will be, and the cause when it is refused; the caller settles it in either
 // case, since a wrong try counts.
-func (s *Service) judgeSecret(ctx context.Context, customer, purpose, token, text string) (*Secret, string, error) {
-	open, err := s.Store.OpenSecrets(ctx, customer, purpose, token)
+func (s *Service) judgeSecret(ctx context.Context, c parties.Customer, purpose, token, text string) (*Secret, string, error) {
+	open, err := s.Store.OpenSecrets(ctx, c.ID, purpose, token)
 	if err != nil {
 		return nil, "", problem.Away(err)
 	}
@@ -239,6 +247,9 @@ func (s *Service) judgeSecret(ctx context.Context, customer, purpose, token, tex
 	case !s.Now().Before(secret.ExpiresAt):
 		secret.State = secretDead
 		return &secret, "secret-expired", nil
+	case secret.CreatedAt.Before(c.Since):
+		secret.State = secretDead
+		return &secret, "sent-before-suspension", nil
 	case !hmac.Equal(mac, secret.Digest):
 		secret.fail()
 		return &secret, "wrong-secret", nil

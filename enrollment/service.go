@@ -13,6 +13,7 @@ import (
 	"mohur/problem"
 	"mohur/seal"
 	"mohur/settle"
+	"mohur/stoplist"
 	"mohur/tokens"
 )
 
@@ -39,7 +40,8 @@ type Service struct {
 	PINs        *pin.Verifier
 	Prover      Prover
 	Parties     *parties.Service
-	Development bool // plain seed files are taken, secrets are told in the answer
+	Stops       *stoplist.List // what is reported and not settled yet; nil: nothing ever is
+	Development bool           // plain seed files are taken, secrets are told in the answer
 	Floor       time.Duration
 	Now         func() time.Time
 
@@ -52,7 +54,11 @@ const maxTries = 16
 var errContended = problem.New(problem.Conflict, "the token is being changed by somebody else; try again")
 
 func (s *Service) settle(ctx context.Context, effects []settle.Effect, events ...audit.Event) (settle.Result, error) {
-	return settle.Write(ctx, s.Settler, s.Audit, effects, events)
+	rows, err := s.versions(ctx, effects, events[0])
+	if err != nil {
+		return settle.Result{}, err
+	}
+	return settle.Write(ctx, s.Settler, s.Audit, effects, append(events, rows...))
 }
 
 // Token returns a token by id, or by "serial:<value>" where only one has it.
@@ -80,19 +86,18 @@ func (s *Service) Token(ctx context.Context, ref string) (tokens.Token, error) {
 	return t, nil
 }
 
-// person is whom an entry about a token concerns: its customer, if any.
-func (s *Service) person(ctx context.Context, customer string) (audit.Person, error) {
+// person is whom an entry about a token concerns: its customer, if any. Where his
+// record cannot be read the entry is sealed under the bank's key: evidence must
+// never keep a stolen token in use.
+func (s *Service) person(ctx context.Context, customer string) audit.Person {
 	if customer == "" {
-		return audit.Person{}, nil
+		return audit.Person{}
 	}
 	c, err := s.Store.Customer(ctx, customer)
-	if errors.Is(err, parties.ErrNotFound) {
-		return audit.Person{}, nil
-	}
 	if err != nil {
-		return audit.Person{}, problem.Away(err)
+		return audit.Person{}
 	}
-	return audit.Person{Pseudonym: c.Pseudonym, Key: c.Key}, nil
+	return audit.Person{Pseudonym: c.Pseudonym, Key: c.Key}
 }
 
 // hotRows reads the rows of a token's credentials and whether each is intact.

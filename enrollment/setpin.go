@@ -26,6 +26,10 @@ type PINCommand struct {
 	Proof    Proof
 }
 
+func proofRequired() error {
+	return problem.New(problem.ProofRequired, "setting a PIN needs a proof of the customer")
+}
+
 // pinActionData is the canonical request of setting a PIN without proof and
 // secret: nothing is left of it.
 const pinActionData = `{}`
@@ -41,15 +45,20 @@ func (s *Service) SetPIN(ctx context.Context, cmd PINCommand) error {
 		return err
 	}
 	if cmd.Proof == (Proof{}) {
-		return problem.New(problem.ProofRequired, "setting a PIN needs a proof of the customer")
+		return proofRequired()
 	}
 	judged, done := context.WithTimeout(context.WithoutCancel(ctx), judgeTime)
 	defer done()
 	for range maxTries {
 		reason, err := s.setPINOnce(judged, cmd)
 		switch {
-		case hides(cmd.Caller, err):
-			return s.unknown(ctx, cmd.Caller, "customer.pin", received)
+		case hides(cmd.Caller, err) || problem.Is(err, problem.ProofRequired):
+			// Whether it is the proof or the person that is not there, is not told.
+			refusal := s.unknown(ctx, cmd.Caller, "customer.pin", received)
+			if problem.Is(refusal, problem.AuthenticationFailed) && cmd.Proof.Authentication != "" {
+				return proofRequired()
+			}
+			return refusal
 		case err != nil:
 			return err
 		case reason == "":
@@ -100,6 +109,12 @@ func (s *Service) entitled(ctx context.Context, cmd PINCommand, c parties.Custom
 		_, err := s.secretMAC(ctx, Secret{}, cmd.Proof.ActivationSecret)
 		return nil, "customer-suspended", err
 	}
+	if stopped, err := s.stopped(ctx, c.ID); err != nil {
+		return nil, "", err
+	} else if stopped {
+		_, err := s.secretMAC(ctx, Secret{}, cmd.Proof.ActivationSecret)
+		return nil, stopReason, err
+	}
 	if cmd.Proof.Authentication != "" {
 		effect, err := s.Prover.Spend(ctx, cmd.Caller, cmd.Proof.Authentication, c.ID, "customer.pin", []byte(pinActionData))
 		if err != nil {
@@ -107,7 +122,7 @@ func (s *Service) entitled(ctx context.Context, cmd PINCommand, c parties.Custom
 		}
 		return []settle.Effect{effect}, "", nil
 	}
-	secret, reason, err := s.judgeSecret(ctx, c.ID, "pin", "", cmd.Proof.ActivationSecret)
+	secret, reason, err := s.judgeSecret(ctx, c, "pin", "", cmd.Proof.ActivationSecret)
 	if err != nil || secret == nil {
 		return nil, reason, err
 	}

@@ -15,17 +15,17 @@ var mohur = plan{
 
 		// From here down is the domain: it knows no HTTP server, no database and
 		// no PKCS#11, neither directly nor through what it imports.
-		{name: "ceremonies", domain: true, packages: list("authn", "enrollment", "payment"),
+		{name: "ceremonies", domain: true, packages: list("authn", "enrollment", "payment", "storecheck"),
 			beside: map[string][]string{"payment": list("authn")}},
 		{name: "verifiers", domain: true, packages: list("authn/*")},
-		{name: "subjects", domain: true, packages: list("approval", "incident", "notify", "parties", "risk", "tokens"),
+		{name: "subjects", domain: true, packages: list("approval", "incident", "notify", "parties", "risk", "stoplist", "tokens"),
 			beside: map[string][]string{"parties": list("notify")}},
 		{name: "formats", domain: true, packages: list("tokens/*")},
 		{name: "settlement", domain: true, packages: list("settle")},
 		{name: "evidence", domain: true, packages: list("audit")},
 		{name: "protection", domain: true, packages: list("jws", "seal")},
 		{name: "contracts", domain: true, packages: list("hsm", "store")},
-		{name: "ground", domain: true, packages: list("canonical", "ident", "problem")},
+		{name: "ground", domain: true, packages: list("canonical", "ident", "problem", "rate")},
 	},
 
 	// Modules that stay behind an edge, and the only packages that may import them.

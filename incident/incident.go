@@ -19,7 +19,15 @@ type Incident struct {
 	Measures  string    `json:"measures"`
 	State     string    `json:"state"` // open, closed
 	Version   uint64    `json:"version"`
+
+	// What a customer told about it, sealed at DetailsPlace: under his own key, the
+	// bank's where it is not known who he is.
+	Customer string `json:"customer,omitempty"`
+	Details  []byte `json:"details,omitempty"`
 }
+
+// DetailsPlace is where an incident's sealed details belong.
+func DetailsPlace(id string) string { return "incident/details/" + id }
 
 // Save writes the incident if the stored one has the version before it.
 type Save struct{ Incident Incident }

@@ -86,13 +86,20 @@ func (s *Service) Authenticate(ctx context.Context, key string) (Caller, error) 
 	}
 	c, err := s.Store.Client(ctx, id)
 	if errors.Is(err, ErrNotFound) {
+		s.known.forget(id)
 		return Caller{}, denied
 	}
 	if err != nil {
 		return Caller{}, problem.Away(err)
 	}
 	if !c.Holds(key, s.Now()) {
+		s.known.renew(c, s.Now())
 		return Caller{}, denied
 	}
-	return Caller{Kind: "client", ID: c.ID, Name: c.Name, Roles: c.Roles, Channels: c.Channels}, nil
+	s.known.remember(c, s.Now())
+	return c.caller(), nil
+}
+
+func (c Client) caller() Caller {
+	return Caller{Kind: "client", ID: c.ID, Name: c.Name, Roles: c.Roles, Channels: c.Channels}
 }

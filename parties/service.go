@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,6 +26,8 @@ type Service struct {
 	Now     func() time.Time
 	// NoContract lets a customer be kept without contract and KYC references.
 	NoContract bool
+
+	known known
 }
 
 // PutCommand creates or changes a customer.
@@ -165,18 +168,11 @@ func (s *Service) SetState(ctx context.Context, by Caller, id string, to Custome
 		if c.State == to {
 			return Customer{}, problem.New(problem.Conflict, "the customer is "+string(to)+" already")
 		}
-		c.State, c.Reason, c.UpdatedAt, c.Version = to, reason, s.Now().UTC(), c.Version+1
-		c.Since = c.UpdatedAt
-		name := map[CustomerState]string{CustomerActive: "customer.resumed", CustomerSuspended: "customer.suspended"}[to]
-		effects := []settle.Effect{SaveCustomer{c}}
-		if tell {
-			notice, err := s.notice(ctx, c, "customer-"+string(to))
-			if err != nil {
-				return Customer{}, err
-			}
-			effects = append(effects, notice)
+		c, effects, event, err := s.moved(ctx, by, c, to, reason, tell, nil)
+		if err != nil {
+			return Customer{}, err
 		}
-		r, err := s.settle(ctx, effects, s.event(by, c, name, string(to), "", map[string]any{"reason": reason, "notice_suppressed": !tell}))
+		r, err := s.settle(ctx, effects, event)
 		if err != nil {
 			return Customer{}, err
 		}
@@ -185,6 +181,31 @@ func (s *Service) SetState(ctx context.Context, by Caller, id string, to Custome
 		}
 	}
 	return Customer{}, problem.New(problem.Conflict, "the customer is being changed by somebody else")
+}
+
+// moved is the customer in another state, with what is settled for it.
+func (s *Service) moved(ctx context.Context, by Caller, c Customer, to CustomerState, reason string, tell bool, more map[string]any) (Customer, []settle.Effect, audit.Event, error) {
+	c.State, c.Reason, c.UpdatedAt, c.Version = to, reason, s.Now().UTC(), c.Version+1
+	c.Since = c.UpdatedAt
+	name := map[CustomerState]string{CustomerActive: "customer.resumed", CustomerSuspended: "customer.suspended"}[to]
+	effects := []settle.Effect{SaveCustomer{c}}
+	if tell {
+		notice, err := s.notice(ctx, c, "customer-"+string(to))
+		if err != nil {
+			return Customer{}, nil, audit.Event{}, err
+		}
+		effects = append(effects, notice)
+	}
+	detail := map[string]any{"reason": reason, "notice_suppressed": !tell}
+	maps.Copy(detail, more)
+	return c, effects, s.event(by, c, name, string(to), "", detail), nil
+}
+
+// Suspension is what suspending an active customer changes and tells, for whoever
+// settles it together with more; more goes into the evidence.
+func (s *Service) Suspension(ctx context.Context, by Caller, c Customer, reason string, tell bool, more map[string]any) ([]settle.Effect, audit.Event, error) {
+	_, effects, event, err := s.moved(ctx, by, c, CustomerSuspended, reason, tell, more)
+	return effects, event, err
 }
 
 // noticeLife is how long a notice is worth sending.

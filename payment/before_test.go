@@ -4,20 +4,20 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"mohur/authn"
 	"mohur/parties"
 	"mohur/payment"
 	"mohur/problem"
 	"mohur/risk"
+	"mohur/settle"
 )
 
 // blind is a store that cannot say how much of the exemption is used up.
 type blind struct{ payment.Store }
 
-func (blind) Reserved(context.Context, string, time.Time) (int64, error) {
-	return 0, errors.New("away")
+func (blind) Hot(context.Context, ...string) ([]settle.HotRead, error) {
+	return nil, errors.New("away")
 }
 
 // Clause 5.24: suspicious operations are found before anything is authorised.

@@ -52,10 +52,15 @@ func (s *Service) Create(ctx context.Context, cmd CreateCommand) (View, error) {
 		return View{}, problem.Away(err)
 	}
 	exempt := true
-	for range maxTries {
+	for try := range maxTries {
 		session, customer, err := s.session(ctx, cmd)
 		if err != nil {
 			return View{}, err
+		}
+		if try == 0 {
+			if err := s.Authn.Admit(cmd.Caller, customer.ID, cmd.Signals.IP); err != nil {
+				return View{}, err
+			}
 		}
 		if v, found, err := s.same(ctx, cmd, mac, customer); found || err != nil {
 			return v, err
@@ -114,12 +119,10 @@ func (s *Service) same(ctx context.Context, cmd CreateCommand, mac []byte, custo
 func (s *Service) decide(ctx context.Context, cmd CreateCommand, session authn.Session, c parties.Customer, minor int64, mac []byte, exempt bool) (View, settle.Result, error) {
 	now := s.Now()
 	in := risk.Payment{Minor: minor, Currency: cmd.Amount.Currency, Signals: cmd.Signals, Exempt: exempt}
-	var err error
-	if in.LowValueCount, err = s.Store.Reserved(ctx, countKey(c.ID), now); err != nil {
-		return View{}, settle.Result{}, problem.Away(err)
-	}
-	if in.LowValueSum, err = s.Store.Reserved(ctx, sumKey(c.ID), now); err != nil {
-		return View{}, settle.Result{}, problem.Away(err)
+	draft := &draft{service: s, ctx: ctx, by: cmd.Caller, ip: cmd.Signals.IP, customer: c, now: now}
+	draft.t.Channel, draft.t.Reference, draft.t.Policy = cmd.Channel, cmd.Reference, s.Policy.Version
+	if err := draft.allowance(&in); err != nil {
+		return View{}, settle.Result{}, err
 	}
 	verdict := s.Policy.Payment(in)
 	t := Transaction{
@@ -131,8 +134,11 @@ func (s *Service) decide(ctx context.Context, cmd CreateCommand, session authn.S
 		t.Reasons = append(t.Reasons, r.Code)
 	}
 	d := Details{Purpose: cmd.Purpose, Holder: cmd.Holder, Payer: cmd.Payer, Payee: cmd.Payee}
-	draft := &draft{service: s, ctx: ctx, by: cmd.Caller, customer: c, t: t, d: d, now: now}
-	draft.require(session)
+	draft.t, draft.d = t, d
+	err := draft.require(session)
+	if err != nil {
+		return View{}, settle.Result{}, err
+	}
 	switch verdict.Decision {
 	case risk.Approved:
 		err = draft.exempt()
@@ -161,20 +167,32 @@ type draft struct {
 	service  *Service
 	ctx      context.Context
 	by       parties.Caller
+	ip       string // of the customer, if the front end told it
 	customer parties.Customer
 	t        Transaction
 	d        Details
 	now      time.Time
 	opened   *authn.View
+	spent    settle.Hot // the customer's allowance as it was read
 	effects  []settle.Effect
 	events   []audit.Event
 }
 
-// require ties what is settled to a customer and session that are still as they
-// were read: a suspension or log-out in between makes it stale.
-func (x *draft) require(session authn.Session) {
+// require ties what is settled to a customer, session and credential that are
+// still as they were read: a suspension, a log-out or the report of a theft in
+// between makes it stale.
+func (x *draft) require(session authn.Session) error {
+	rows, err := x.service.Store.Hot(x.ctx, session.Credential)
+	if err != nil {
+		return problem.Away(err)
+	}
+	if rows[0].Hot.State != settle.HotLive {
+		return problem.New(problem.SessionEnded, "the session has ended; log in again")
+	}
 	x.effects = append(x.effects, authn.RequireSession{ID: session.ID, Version: session.Version},
-		parties.RequireCustomer{ID: x.customer.ID, Version: x.customer.Version})
+		parties.RequireCustomer{ID: x.customer.ID, Version: x.customer.Version},
+		settle.RequireHot{ID: session.Credential, Version: rows[0].Hot.Version})
+	return nil
 }
 
 // save adds the record and its event, as the last thing.
@@ -187,18 +205,14 @@ func (x *draft) save(name, reason string) error {
 	return nil
 }
 
-// exempt approves under the counted low-value exemption. The counters and the
-// day's limit are reserved in the same write: two payments never share a place.
+// exempt approves under the counted low-value exemption. The count is swapped and
+// the day's limit reserved in the same write: two payments never share a place.
 func (x *draft) exempt() error {
-	p, day := x.service.Policy, x.service.daily(x.t, x.now)
-	reserve := []settle.Reserve{
-		{Key: countKey(x.customer.ID), Amount: 1, Ceiling: p.LowValueInRow},
-		{Key: sumKey(x.customer.ID), Amount: x.t.Minor, Ceiling: p.LowValueSum},
-		day,
-	}
-	for _, r := range reserve {
-		x.effects = append(x.effects, r)
-		x.t.Reserved = append(x.t.Reserved, Reservation{Key: r.Key, Amount: r.Amount})
+	day := x.service.daily(x.t, x.now)
+	x.effects = append(x.effects, day)
+	x.t.Reserved = append(x.t.Reserved, Reservation{Key: day.Key, Amount: day.Amount})
+	if err := x.spend(); err != nil {
+		return err
 	}
 	x.t.step(x.now, Approved, "exemption:"+x.t.Exemption, "policy")
 	if err := x.authorize(); err != nil {
@@ -228,7 +242,7 @@ func (x *draft) ask(reasons []risk.Reason) error {
 	opener.ID = x.t.Client
 	view, effects, events, err := s.Authn.Open(x.ctx, authn.Opening{
 		Caller: opener, Customer: x.customer.ID, Purpose: authn.Payment, Transaction: x.t.ID, Session: x.t.Session, Channel: x.t.Channel,
-		ACR: authn.ACR(s.Policy.PaymentACR), Score: x.t.Score, Reasons: reasons, ExpiresAt: expires,
+		ACR: authn.ACR(s.Policy.PaymentACR), Score: x.t.Score, Reasons: reasons, ExpiresAt: expires, IP: x.ip,
 		Challenge: func() (authn.Challenge, error) {
 			var err error
 			last, err = authn.NewChallenge("payment", s.Issuer, x.customer.ID, expires, facts(x.t, x.d))

@@ -88,7 +88,9 @@ func (s *Service) Ask(ctx context.Context, by parties.Caller, id, accessToken st
 			return problem.New(problem.NotFound, "there is no such transaction")
 		}
 		x.t.Session = session.ID
-		x.require(session)
+		if err := x.require(session); err != nil {
+			return err
+		}
 		return x.ask(nil)
 	})
 }
@@ -96,6 +98,9 @@ func (s *Service) Ask(ctx context.Context, by parties.Caller, id, accessToken st
 // Cancel ends a payment that has not been authorised.
 func (s *Service) Cancel(ctx context.Context, by parties.Caller, id string) (View, error) {
 	return s.change(ctx, by, id, "transaction.cancelled", func(x *draft) error {
+		if !by.MayAct(x.t.Client, x.t.Channel) {
+			return problem.New(problem.NotFound, "there is no such transaction")
+		}
 		if err := x.in(PendingProof, Held); err != nil {
 			return err
 		}

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"mohur/authn"
 	"mohur/banktest"
@@ -291,8 +290,9 @@ func TestClause2_1_AReferenceIsNeverReused(t *testing.T) {
 	if again.Transaction.ID != first.Transaction.ID || again.Authorization != first.Authorization {
 		t.Error("the same request made another transaction")
 	}
-	if used, _ := p.b.Store.Reserved(t.Context(), "low-value/count/"+p.customer.ID, time.Now()); used != 1 {
-		t.Errorf("it was counted %d times", used)
+	rows, err := p.b.Store.Hot(t.Context(), "allowance/"+p.customer.ID)
+	if err != nil || rows[0].Hot.Fails != 1 || rows[0].Hot.Counter != 30_00 {
+		t.Errorf("it was counted as %+v, %v", rows, err)
 	}
 	cmd.Amount.Value = "30.01"
 	if _, err := p.b.Payments.Create(t.Context(), cmd); !problem.Is(err, problem.Conflict) {

@@ -10,7 +10,6 @@ import (
 	"mohur/canonical"
 	"mohur/parties"
 	"mohur/problem"
-	"mohur/settle"
 )
 
 // Proven approves a transaction whose proof authn found right, if it still
@@ -69,7 +68,10 @@ func proves(t Transaction, d Details) bool {
 // signs the authorization.
 func (x *draft) approve() (authn.Consequence, error) {
 	day := x.service.daily(x.t, x.now)
-	x.effects = append(x.effects, day, settle.Reset{Key: countKey(x.customer.ID)}, settle.Reset{Key: sumKey(x.customer.ID)})
+	x.effects = append(x.effects, day)
+	if err := x.replenish(); err != nil {
+		return authn.Consequence{}, err
+	}
 	x.t.Reserved = append(x.t.Reserved, Reservation{Key: day.Key, Amount: day.Amount})
 	x.t.step(x.now, Approved, "", x.customer.ID)
 	if err := x.authorize(); err != nil {

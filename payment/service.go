@@ -32,7 +32,7 @@ type Service struct {
 const (
 	pendingLife       = 30 * time.Minute // a transaction waits for its proof
 	authorizationLife = 5 * time.Minute
-	maxTries          = 16
+	maxTries          = 64 // parallel payments of one customer each wait for the others
 )
 
 // View is a transaction as its front end may see it.
@@ -157,10 +157,6 @@ func (s *Service) List(ctx context.Context, by parties.Caller, f Filter, cursor 
 	}
 	return out, next, nil
 }
-
-// The keys of the running sums of a customer.
-func countKey(customer string) string { return "low-value/count/" + customer }
-func sumKey(customer string) string   { return "low-value/sum/" + customer }
 
 const dayPrefix = "limit/day/"
 

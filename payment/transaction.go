@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mohur/parties"
+	"mohur/settle"
 )
 
 // State is where a transaction stands.
@@ -105,6 +106,8 @@ type Store interface {
 	Transaction(ctx context.Context, id string) (Transaction, error)
 	TransactionByReference(ctx context.Context, reference string) (Transaction, error)
 	Transactions(ctx context.Context, f Filter, cursor string, limit int) (items []Transaction, next string, err error)
+	// Hot is tokens.Store's: one row per id, in order.
+	Hot(ctx context.Context, ids ...string) ([]settle.HotRead, error)
 	// Reserved returns the running sum of a settle.Reserve key at now.
 	Reserved(ctx context.Context, key string, now time.Time) (int64, error)
 }

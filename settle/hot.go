@@ -153,6 +153,17 @@ type SwapHot struct{ Hot Hot }
 // EffectKey names the row.
 func (s SwapHot) EffectKey() string { return "hot/" + s.Hot.ID }
 
+// RequireHot changes nothing and is stale unless the row and the index have that
+// version: what was decided while a credential was in use is not settled after
+// it was reported stolen.
+type RequireHot struct {
+	ID      string
+	Version uint64
+}
+
+// EffectKey names the row.
+func (r RequireHot) EffectKey() string { return "hot/" + r.ID }
+
 // Quarantine writes a signed quarantined row whatever stands there, unless the
 // index of last versions has reached its version already: then it is stale.
 type Quarantine struct{ Hot Hot }

@@ -9,9 +9,11 @@ import (
 
 // Write drafts the events, each sealed under its person's key, and settles them
 // with the effects. A part that is away is a problem.Unavailable: nothing is
-// known to have changed, and whoever asked must be refused.
+// known to have changed, and whoever asked must be refused. In a context of Once
+// it is ErrRemembered when the request was settled before.
 func Write(ctx context.Context, store Store, d *audit.Drafter, effects []Effect, events []audit.Event) (Result, error) {
-	cmd := Command{Effects: effects}
+	mark := markOf(ctx)
+	cmd := Command{Effects: mark.with(effects)}
 	for _, e := range events {
 		draft, err := d.Draft(ctx, e)
 		if err != nil {
@@ -22,6 +24,9 @@ func Write(ctx context.Context, store Store, d *audit.Drafter, effects []Effect,
 	r, err := store.Settle(ctx, cmd)
 	if err != nil {
 		return Result{}, problem.Away(err)
+	}
+	if mark.note(r) {
+		return Result{}, ErrRemembered
 	}
 	return r, nil
 }

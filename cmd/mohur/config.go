@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"mohur/authn"
 )
 
 // Config is the whole configuration, one field for each setting in the table of
@@ -24,11 +26,13 @@ type Config struct {
 	TLS struct{ Cert, Key string }
 	HSM struct {
 		Module, TokenLabel, PINFile, SoftHSMConf string
-		Sessions, WrapMechanism                  int
-		ValueLen, Strict                         bool
+		Profile, Init                            string
+		Sessions, WrapMechanism                  int   // 0: as the profile says
+		ValueLen                                 *bool // nil: as the profile says
+		Strict                                   bool
 		CallTimeout                              time.Duration
 	}
-	Store struct{ Path, Spool string }
+	Store struct{ Path, Spool, StopList string }
 	Audit struct {
 		Origin, Node string
 		Every        int
@@ -38,6 +42,11 @@ type Config struct {
 	Auth    struct {
 		Attempt, FloorPIN, FloorRefusal time.Duration
 		Failures, MaxOpen, PINSlots     int
+	}
+	Limits struct {
+		CallerRate, CallerBurst, CustomerRate, CustomerBurst, SourceRate, SourceBurst int
+		CustomerFailures, SourceFailures, Connections                                 int
+		SlowWindow, SlowMost                                                          time.Duration
 	}
 }
 
@@ -70,12 +79,18 @@ func findConfig(named string) (string, error) {
 func defaults() *Config {
 	c := &Config{Listen: "127.0.0.1:8443", Socket: "mohur.sock", Zone: "Asia/Baku", References: true}
 	c.TLS.Cert, c.TLS.Key = "tls/cert.pem", "tls/key.pem"
-	c.HSM.Sessions, c.HSM.CallTimeout = 16, time.Second
-	c.Store.Path, c.Store.Spool = "mohur.db", "spool"
+	c.HSM.CallTimeout = time.Second
+	c.Store.Path, c.Store.Spool, c.Store.StopList = "mohur.db", "spool", "mohur.stop"
 	c.Audit.Node, c.Audit.Every, c.Audit.Interval = "main", 1000, time.Second
 	c.Session.Idle, c.Session.Absolute, c.Session.Token = 5*time.Minute, 12*time.Hour, 5*time.Minute
 	c.Auth.Attempt, c.Auth.FloorPIN, c.Auth.FloorRefusal = 5*time.Minute, 150*time.Millisecond, 25*time.Millisecond
 	c.Auth.Failures, c.Auth.MaxOpen, c.Auth.PINSlots = 5, 20, 2
+	c.Limits.CallerRate, c.Limits.CallerBurst, c.Limits.Connections = 500, 1000, 4096
+	pace := authn.DefaultPace()
+	c.Limits.CustomerRate, c.Limits.CustomerBurst = pace.Customer.PerSecond, pace.Customer.Burst
+	c.Limits.SourceRate, c.Limits.SourceBurst = pace.Source.PerSecond, pace.Source.Burst
+	c.Limits.CustomerFailures, c.Limits.SourceFailures = pace.CustomerSlow.From, pace.SourceSlow.From
+	c.Limits.SlowWindow, c.Limits.SlowMost = pace.CustomerSlow.Window, pace.CustomerSlow.Most
 	return c
 }
 

@@ -74,6 +74,10 @@ func TestConfigSettings(t *testing.T) {
 			to = v.to
 		case durationValue:
 			to = v.to
+		case orProfile:
+			to = v.to
+		case choiceValue:
+			to = v.to
 		default:
 			t.Fatalf("%s has a value of a new kind", s.key)
 		}

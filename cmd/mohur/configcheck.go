@@ -38,6 +38,11 @@ func (c *Config) check() (found []fault) {
 			add(need.key, "is needed, for example %s", need.example)
 		}
 	}
+	if profile, err := c.hsmProfile(); err != nil {
+		add("hsm.profile", "%s", profileFault(c.HSM.Profile))
+	} else if profile.NeedsInit && c.HSM.Init == "" {
+		add("hsm.init", "is needed by a module of the profile %s", profile.Name)
+	}
 	if c.HSM.SoftHSMConf != "" && !c.Development {
 		add("hsm.softhsm_conf", "is for development only: a software token does not guard the keys of a bank")
 	}

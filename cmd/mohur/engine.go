@@ -41,22 +41,25 @@ type engineOptions struct {
 	observe    func(batch int, d time.Duration)
 }
 
-// token is how the HSM's token is reached. The PIN is read here and goes nowhere
-// else.
+// token is how the HSM's token is reached. That the PIN can be read is tried
+// here; what is read for the log-in is not kept.
 func (c *Config) token(logger *slog.Logger) (pkcs11.Config, error) {
 	if c.HSM.SoftHSMConf != "" {
 		if err := pkcs11.UseSoftHSM(c.HSM.SoftHSMConf); err != nil {
 			return pkcs11.Config{}, fmt.Errorf("hsm.softhsm_conf: %w", err)
 		}
 	}
-	pin, err := pkcs11.ReadPINFile(c.HSM.PINFile)
-	if err != nil {
+	if err := pkcs11.CheckPINFile(c.HSM.PINFile); err != nil {
 		return pkcs11.Config{}, fmt.Errorf("hsm.pin_file: %w", err)
 	}
+	profile, err := c.hsmProfile()
+	if err != nil {
+		return pkcs11.Config{}, fmt.Errorf("hsm.profile: %w", err)
+	}
 	return pkcs11.Config{
-		Module: c.HSM.Module, TokenLabel: c.HSM.TokenLabel, PIN: pin,
+		Module: c.HSM.Module, TokenLabel: c.HSM.TokenLabel, PINFile: c.HSM.PINFile, Init: c.HSM.Init,
 		Sessions: c.HSM.Sessions, CallTimeout: c.HSM.CallTimeout, Strict: c.HSM.Strict, Logger: logger,
-		Profile: pkcs11.Profile{WrapMechanism: uint(c.HSM.WrapMechanism), ValueLen: c.HSM.ValueLen},
+		Profile: profile,
 	}, nil
 }
 
@@ -95,6 +98,7 @@ func (e *engine) open(ctx context.Context, o engineOptions) error {
 		return fmt.Errorf("the bank's key: %w", err)
 	}
 	e.audit = &audit.Drafter{Keys: e.keys, Bank: e.bank, Now: time.Now}
+	e.sequencer.Genuine = e.audit.Genuine
 	e.records = &bound.Store{Engine: e.store, HSM: e.hsm, Audit: e.audit, Now: time.Now}
 	e.parties = &parties.Service{
 		Store: e.records, Settler: e.records, Keys: e.keys, Audit: e.audit, Now: time.Now, NoContract: !c.References,

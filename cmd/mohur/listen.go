@@ -23,7 +23,8 @@ const (
 	readFor      = 10 * time.Second
 	writeFor     = 30 * time.Second
 	idleFor      = 2 * time.Minute
-	maxHeader    = 32 << 10
+	// net/http allows 4 KB more than it is told: 16 KB in all.
+	maxHeader = 12 << 10
 )
 
 // door is where requests come in: the network and the socket of this machine.
@@ -51,17 +52,18 @@ func (s *server) listen(ctx context.Context) (*door, error) {
 		return nil, errors.Join(err, network.Close())
 	}
 	return &door{address: address, ways: []way{
-		{network, s.http(s.api.Handler(s.api.APIKeys), nil)},
+		{network, s.http(attended(s.api.Handler(s.api.APIKeys)), withGuest)},
 		{socket, s.http(s.local(address), withPeer)},
 	}}, nil
 }
 
 func (s *server) network(ctx context.Context) (net.Listener, string, error) {
 	c := s.config
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
+	bare, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
 		return nil, "", fmt.Errorf("the API cannot listen: %w; set listen to a free address", err)
 	}
+	l := newCrowd(bare, min(c.Limits.Connections, openFiles()-filesKept), s.metrics.sentAway.Inc)
 	address := l.Addr().String()
 	if c.PlainHTTP {
 		return l, "http://" + address, nil
@@ -83,10 +85,12 @@ func (s *server) http(h http.Handler, connContext func(context.Context, net.Conn
 }
 
 // local is the API of the socket, and beside it what only the command line asks:
-// where the network listener is.
+// where the network listener is, a check of the store, a copy of it.
 func (s *server) local(address string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", s.api.Handler(s.identifyHost))
+	mux.HandleFunc("POST "+checkPath, s.serveCheck)
+	mux.HandleFunc("POST "+backupPath, s.serveBackup)
 	mux.HandleFunc("GET "+addressPath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if err := json.NewEncoder(w).Encode(listening{Address: address, Version: version}); err != nil {

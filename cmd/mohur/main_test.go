@@ -18,9 +18,10 @@ import (
 	"mohur/tokens/pskc/pskctest"
 )
 
-// TestMain lets the scripts start this very program as `mohur`.
+// TestMain lets the scripts start this very program as `mohur`, and a test of slow
+// connections those who hold them.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mohur": main})
+	testscript.Main(m, map[string]func(){"mohur": main, "dribble": dribble})
 }
 
 // TestScripts runs the command line as people do: testdata/*.txt.

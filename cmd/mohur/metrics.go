@@ -19,6 +19,8 @@ type metrics struct {
 	batch      prometheus.Histogram
 	checkpoint prometheus.Gauge
 	signed     prometheus.Gauge
+	sentAway   prometheus.Counter
+	verdicts   *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -39,11 +41,17 @@ func newMetrics() *metrics {
 		checkpoint: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "mohur_audit_checkpoint_entries", Help: "How many audit entries the last checkpoint covers.",
 		}),
+		sentAway: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mohur_connections_sent_away_total", Help: "Connections closed to make room for newer ones.",
+		}),
+		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mohur_answers_total", Help: "Answers to authentications, by what became of them and, of the one refusal, its cause.",
+		}, []string{"outcome", "reason"}),
 		signed: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "mohur_audit_checkpoint_time_seconds", Help: "When the last checkpoint was signed, in Unix seconds.",
 		}),
 	}
-	m.registry.MustRegister(m.hsmCalls, m.hsmFaults, m.commits, m.batch, m.checkpoint, m.signed,
+	m.registry.MustRegister(m.hsmCalls, m.hsmFaults, m.commits, m.batch, m.checkpoint, m.signed, m.sentAway, m.verdicts,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -53,6 +61,10 @@ func (m *metrics) hsmCall(op string, class hsm.Class, d time.Duration) {
 	if class != 0 {
 		m.hsmFaults.WithLabelValues(op, class.String()).Inc()
 	}
+}
+
+func (m *metrics) answered(outcome, reason string) {
+	m.verdicts.WithLabelValues(outcome, reason).Inc()
 }
 
 func (m *metrics) commit(batch int, d time.Duration) {

@@ -77,7 +77,7 @@ keys in an HSM and the evidence in a log that anybody can verify.`,
   mohur serve --config var/dev/mohur.yaml
   mohur demo --config var/dev/mohur.yaml`,
 		p.initCommand(), p.serveCommand(), p.demoCommand(), p.configCommand(), p.doctorCommand(),
-		p.clientCommand(), p.tokenCommand(), p.keysCommand(), p.auditCommand(), p.versionCommand())
+		p.clientCommand(), p.tokenCommand(), p.keysCommand(), p.auditCommand(), p.storeCommand(), p.versionCommand())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })

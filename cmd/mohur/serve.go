@@ -110,7 +110,7 @@ func (p *program) run(ctx context.Context, s *server, fatal <-chan error, tell f
 	}
 	stop()
 	s.workers.Wait()
-	err = errors.Join(cause, err, s.close())
+	err = errors.Join(cause, err, s.stops.Close(), s.close())
 	s.logger.Info("stopped")
 	return err
 }
@@ -124,6 +124,7 @@ const (
 
 // background starts what runs beside the requests.
 func (s *server) background(ctx context.Context) {
+	s.workers.Go(func() { s.mergeStops(ctx) })
 	s.workers.Go(func() {
 		if err := s.sequencer.Run(ctx); err != nil {
 			s.health.stopped(err)

@@ -19,6 +19,7 @@ var sections = map[string]string{
 	"audit":          "The audit log.",
 	"session":        "How long somebody who has logged in stays so (clause 5.22).",
 	"authentication": "Attempts to log in or to confirm (clauses 5.22, 5.23).",
+	"limits":         "What is beyond a limit is told to come back later (429) and is neither judged nor counted.",
 }
 
 func (c *Config) settings() []setting {
@@ -38,14 +39,17 @@ func (c *Config) settings() []setting {
 		{"hsm.token_label", "The label of the token that holds the keys.", textValue{&c.HSM.TokenLabel}},
 		{"hsm.pin_file", "A file that holds the PIN of the token in one line, mode 0600.", pathValue{&c.HSM.PINFile}},
 		{"hsm.softhsm_conf", "The configuration of SoftHSM. Development only.", pathValue{&c.HSM.SoftHSMConf}},
-		{"hsm.sessions", "How many calls the module gets at once.", intValue{&c.HSM.Sessions, 1, 1024}},
+		{"hsm.profile", "The module's maker, for what differs between makers: softhsm, nss, p11-kit, luna, cloudhsm\n(see docs/hsm.md). Left out, the module follows the standard.", textValue{&c.HSM.Profile}},
+		{"hsm.init", "What the module is told when it is initialised, for those configured by it (nss).", textValue{&c.HSM.Init}},
+		{"hsm.sessions", "How many calls the module gets at once; left out, as the profile says, or 16.", orProfile{intValue{&c.HSM.Sessions, 1, 1024}}},
 		{"hsm.call_timeout", "How long one call may take before the module counts as away.", durationValue{&c.HSM.CallTimeout, 50 * time.Millisecond, 30 * time.Second}},
 		{"hsm.strict", "Refuse a module that is weaker than it could be, instead of warning.", boolValue{&c.HSM.Strict}},
-		{"hsm.wrap_mechanism", "The number of RFC 3394 key wrapping, for makers with one of their own; 0 is 0x2109.", intValue{&c.HSM.WrapMechanism, 0, 1<<32 - 1}},
-		{"hsm.value_len", "Name the length of a key when it is unwrapped. Some modules demand it.", boolValue{&c.HSM.ValueLen}},
+		{"hsm.wrap_mechanism", "The number of RFC 3394 key wrapping; left out, as the profile says, or 0x2109.", orProfile{intValue{&c.HSM.WrapMechanism, 1, 1<<32 - 1}}},
+		{"hsm.value_len", "Name the length of a key when it is unwrapped, which some modules demand; left out,\nas the profile says.", choiceValue{&c.HSM.ValueLen}},
 
 		{"store.path", "The file.", pathValue{&c.Store.Path}},
 		{"store.spool", "A directory for seed files while they are read; nothing stays in it.", pathValue{&c.Store.Spool}},
+		{"store.stop_list", "Where losses and thefts are written down while the HSM or the file above is away (clause 5.17.3);\nbest on another disk.", pathValue{&c.Store.StopList}},
 
 		{"audit.origin", "The name of the log in its checkpoints. It stays for the life of the log.", textValue{&c.Audit.Origin}},
 		{"audit.node", "The name of this server in audit entries. It stays for the life of the store.", textValue{&c.Audit.Node}},
@@ -62,5 +66,17 @@ func (c *Config) settings() []setting {
 		{"authentication.floor_pin", "No verdict with a PIN leaves sooner than this after the answer came in.", durationValue{&c.Auth.FloorPIN, 0, 5 * time.Second}},
 		{"authentication.floor_refusal", "Nor any other refusal sooner than this.", durationValue{&c.Auth.FloorRefusal, 0, 5 * time.Second}},
 		{"authentication.pin_slots", "How many PINs are hashed at once, each with 19 MiB.", intValue{&c.Auth.PINSlots, 1, 64}},
+
+		{"limits.caller_rate", "Requests of one caller per second,", intValue{&c.Limits.CallerRate, 1, 1000000}},
+		{"limits.caller_burst", "and at once.", intValue{&c.Limits.CallerBurst, 1, 1000000}},
+		{"limits.customer_rate", "Attempts, answers and payments of one customer per second,", intValue{&c.Limits.CustomerRate, 1, 1000000}},
+		{"limits.customer_burst", "and at once.", intValue{&c.Limits.CustomerBurst, 1, 1000000}},
+		{"limits.source_rate", "The same of one source: the customer's address as the front end tells it (context.ip),\nelse the front end's own. Per second,", intValue{&c.Limits.SourceRate, 1, 1000000}},
+		{"limits.source_burst", "and at once.", intValue{&c.Limits.SourceBurst, 1, 1000000}},
+		{"limits.customer_failures", "From this many refused answers of a customer on, each next one has to wait: a second,\nthen twice as long each time. It never locks.", intValue{&c.Limits.CustomerFailures, 1, 1000000}},
+		{"limits.source_failures", "The same of one source.", intValue{&c.Limits.SourceFailures, 1, 1000000}},
+		{"limits.slow_window", "How long a refused answer counts,", durationValue{&c.Limits.SlowWindow, time.Minute, time.Hour}},
+		{"limits.slow_most", "and the longest wait, 60s at most.", durationValue{&c.Limits.SlowMost, time.Second, time.Minute}},
+		{"limits.connections", "Open connections. When all are taken, a newcomer takes the place of the one who has sent\nno request for longest.", intValue{&c.Limits.Connections, 16, 100000}},
 	}
 }

@@ -16,7 +16,9 @@ import (
 	"mohur/parties"
 	"mohur/payment"
 	"mohur/problem"
+	"mohur/rate"
 	"mohur/risk"
+	"mohur/stoplist"
 )
 
 // server is the engine with every service and the API on top.
@@ -25,6 +27,7 @@ type server struct {
 	authn      *authn.Service
 	payments   *payment.Service
 	enrollment *enrollment.Service
+	stops      *stoplist.List
 	api        *api.Server
 	health     *health
 	metrics    *metrics
@@ -60,10 +63,13 @@ func (s *server) services(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.openStops(ctx); err != nil {
+		return err
+	}
 	pins := pin.NewVerifier(s.hsm, c.Auth.PINSlots)
 	s.authn = &authn.Service{
 		Store: s.records, Settler: s.records, HSM: s.hsm, Keys: s.keys, Bank: s.bank, Audit: s.audit, PINs: pins,
-		Policy: policy, Settings: c.authnSettings(), Now: time.Now,
+		Policy: policy, Settings: c.authnSettings(), Stops: s.stops, Now: time.Now, Observe: s.metrics.answered,
 	}
 	s.payments = &payment.Service{
 		Store: s.records, Settler: s.records, HSM: s.hsm, Keys: s.keys, Audit: s.audit, Authn: s.authn,
@@ -72,7 +78,7 @@ func (s *server) services(ctx context.Context) error {
 	s.authn.Payments = s.payments
 	s.enrollment = &enrollment.Service{
 		Store: s.records, Settler: s.records, HSM: s.hsm, Keys: s.keys, Audit: s.audit, PINs: pins, Prover: s.authn,
-		Parties: s.parties, Development: c.Development, Floor: c.Auth.FloorPIN, Now: time.Now,
+		Parties: s.parties, Stops: s.stops, Development: c.Development, Floor: c.Auth.FloorPIN, Now: time.Now,
 	}
 	if err := s.authn.Start(ctx); err != nil {
 		return err
@@ -88,6 +94,13 @@ func (c *Config) authnSettings() authn.Settings {
 	s.AttemptLife, s.Idle, s.Absolute, s.TokenLife = c.Auth.Attempt, c.Session.Idle, c.Session.Absolute, c.Session.Token
 	s.Limits.Failures, s.MaxOpen = uint8(c.Auth.Failures), c.Auth.MaxOpen
 	s.FloorPIN, s.FloorRefusal = c.Auth.FloorPIN, c.Auth.FloorRefusal
+	l := c.Limits
+	s.Pace = authn.Pace{
+		Customer:     rate.Limit{PerSecond: l.CustomerRate, Burst: l.CustomerBurst},
+		Source:       rate.Limit{PerSecond: l.SourceRate, Burst: l.SourceBurst},
+		CustomerSlow: rate.Slow{From: l.CustomerFailures, Window: l.SlowWindow, Most: l.SlowMost},
+		SourceSlow:   rate.Slow{From: l.SourceFailures, Window: l.SlowWindow, Most: l.SlowMost},
+	}
 	return s
 }
 
@@ -101,10 +114,11 @@ func (s *server) serveAPI(ctx context.Context) error {
 		return fmt.Errorf("store.spool: %w", err)
 	}
 	s.api, err = api.New(api.Deps{
-		Authn: s.authn, Payments: s.payments, Parties: s.parties, Enrollment: s.enrollment, Store: s.records, StoreCheck: s.store.Check, HSM: s.hsm, Keys: s.hsm,
+		Authn: s.authn, Payments: s.payments, Parties: s.parties, Enrollment: s.enrollment, Store: s.records, StoreCheck: s.store.Check, HSM: s.hsm, Keys: s.hsm, Stops: s.stops,
 		Log:    api.Log{Store: s.store, Verifier: verifier, Health: s.health.state},
 		Issuer: c.URL, Development: c.Development, Version: version, Spool: c.Store.Spool,
-		Logger: s.logger, Registry: s.metrics.registry,
+		CallerRate: rate.Limit{PerSecond: c.Limits.CallerRate, Burst: c.Limits.CallerBurst},
+		Logger:     s.logger, Registry: s.metrics.registry,
 	})
 	return err
 }

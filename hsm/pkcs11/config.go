@@ -1,9 +1,11 @@
 package pkcs11
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	p11 "github.com/miekg/pkcs11"
@@ -21,30 +23,30 @@ const (
 	startTimeout = 15 * time.Second       // one attempt to connect, find the keys and verify them
 	drainTimeout = 2 * time.Second        // calls in flight, after which the process should be restarted
 	firstPause   = 100 * time.Millisecond // between two attempts at a device, doubled each time
-	longestPause = 5 * time.Second
-	steady       = 10 * time.Second // a generation that lived so long ends a run of short ones
-	maxStrays    = 4                // generations whose calls never came back
+	longestPause = 400 * time.Millisecond // so a device that is back serves again within a second
+	youngPause   = 5 * time.Second        // where generations die young, before the next
+	steady       = 10 * time.Second       // a generation that lived so long ends a run of short ones
+	maxStrays    = 4                      // generations whose calls never came back
 )
 
-// Profile holds what differs between makers of modules.
-type Profile struct {
-	// WrapMechanism is the mechanism number of RFC 3394 without padding;
-	// 0 means 0x2109, CKM_AES_KEY_WRAP. Some makers have a number of their own.
-	WrapMechanism uint
-	// ValueLen puts CKA_VALUE_LEN into the template of an unwrapping. Some
-	// modules demand it, some refuse it.
-	ValueLen bool
-}
-
 // Config says which module, token and log-in to use. Every zero value but
-// Module, TokenLabel and PIN is safe.
+// Module, TokenLabel and PINFile is safe.
 type Config struct {
 	Module     string // path of the module's shared library
 	TokenLabel string
-	PIN        string
+	// PINFile holds the PIN in one line (see CheckPINFile). It is read for each
+	// log-in and forgotten after it: a server that kept the PIN would give it to
+	// whoever reads its memory. Tests may give PIN instead.
+	PINFile string
+	PIN     string
 
-	// Sessions is how many calls run at once, 0 means 16. The module serves
-	// twice as many sessions, and two more.
+	// Init is handed to the module when it is initialised, for modules that are
+	// configured by it; "" hands over nothing. A process uses one Init for a
+	// module's library.
+	Init string
+
+	// Sessions is how many calls run at once, 0 means what the profile says, or
+	// 16. The module serves twice as many sessions, and two more.
 	Sessions int
 	// Wait is how long a call waits for its turn, 0 means 250 ms.
 	Wait time.Duration
@@ -85,16 +87,22 @@ func (c Config) checked() (Config, error) {
 		return c, configFault("no module is named: set hsm.module to the path of the PKCS#11 library")
 	case c.TokenLabel == "" || len(c.TokenLabel) > 32:
 		return c, configFault("the token's label must have 1 to 32 bytes: set hsm.token_label")
-	case c.PIN == "":
+	case c.PIN == "" && c.PINFile == "":
 		return c, configFault("the PIN is empty: set hsm.pin_file")
 	case c.Sessions < 0 || c.Sessions > maxSessions || c.Wait < 0 || c.CallTimeout < 0:
 		return c, configFault(fmt.Sprintf("sessions must be 0 to %d, and no duration negative", maxSessions))
+	}
+	if c.Profile.NeedsInit && c.Init == "" {
+		return c, configFault(fmt.Sprintf("a module of the profile %s is configured at its start: set hsm.init", c.Profile.Name))
+	}
+	if strings.ContainsRune(c.Init, 0) {
+		return c, configFault("hsm.init holds a zero byte")
 	}
 	if _, err := os.Stat(c.Module); err != nil {
 		return c, configFault(fmt.Sprintf("the module cannot be read: %v", err))
 	}
 	if c.Sessions == 0 {
-		c.Sessions = defaultSessions
+		c.Sessions = cmp.Or(c.Profile.Sessions, defaultSessions)
 	}
 	if c.Wait == 0 {
 		c.Wait = defaultWait

@@ -9,7 +9,8 @@
 // by a new generation of handles, and a refused PIN is never tried twice,
 // because most modules lock after three.
 //
-// Key pairs, AEAD keys and key generation go through crypto11; wrapping, MACs
-// and session objects go through miekg/pkcs11 beside it, on the same loaded
-// library and the same log-in.
+// The log-in, key pairs and key generation go through crypto11; wrapping, MACs,
+// sealing and session objects go through miekg/pkcs11 beside it, on the same
+// loaded library and the same log-in. crypto11 could seal as well, but leaves
+// what it opens, a PIN among it, in C memory that is freed without clearing.
 package pkcs11

@@ -11,3 +11,9 @@ var (
 
 // ErrOtherKeys is the fault of a token that came back with other keys.
 var ErrOtherKeys = errOtherKeys
+
+// ReadPINFile is the PIN in a file, which nobody but a test may keep.
+func ReadPINFile(path string) (string, error) {
+	pin, err := readPIN(path, make([]byte, maxPIN+3))
+	return string(pin), err
+}

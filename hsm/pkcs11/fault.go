@@ -3,8 +3,6 @@ package pkcs11
 import (
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
 
 	p11 "github.com/miekg/pkcs11"
 	"github.com/thales-e-security/pool"
@@ -123,10 +121,6 @@ func faultOf(op string, key hsm.Key, err error) *hsm.Fault {
 	return f
 }
 
-// aeadCode finds the code in an error of crypto11's AEAD, which keeps only the
-// text of its cause.
-var aeadCode = regexp.MustCompile(`^C_(?:En|De)crypt(?:Init)?: pkcs11: 0x([0-9A-F]{1,8}): `)
-
 // codeOf returns the CK_RV in err, or 0.
 func codeOf(err error) uint {
 	if f, ok := errors.AsType[*hsm.Fault](err); ok {
@@ -134,13 +128,6 @@ func codeOf(err error) uint {
 	}
 	if e, ok := errors.AsType[p11.Error](err); ok {
 		return uint(e)
-	}
-	if err == nil {
-		return 0
-	}
-	if m := aeadCode.FindStringSubmatch(err.Error()); m != nil {
-		code, _ := strconv.ParseUint(m[1], 16, 32) // eight hexadecimal digits at most
-		return uint(code)
 	}
 	return 0
 }

@@ -2,13 +2,13 @@ package pkcs11
 
 import (
 	"crypto"
-	"crypto/cipher"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"fmt"
 	"sync"
 	"time"
 
+	"github.com/ThalesGroup/crypto11"
 	p11 "github.com/miekg/pkcs11"
 
 	"mohur/hsm"
@@ -27,7 +27,7 @@ type generation struct {
 	keks    map[string]p11.ObjectHandle // by version, "seed-kek/1"
 	kek     string                      // the version that wraps
 	macs    map[hsm.Key]p11.ObjectHandle
-	aeads   map[hsm.Key]map[byte]cipher.AEAD
+	aeads   map[hsm.Key]map[byte]p11.ObjectHandle
 	sealing map[hsm.Key]byte // the version that seals
 	signers map[hsm.Key]signer
 	witness *witness
@@ -91,7 +91,7 @@ func (g *generation) prepare() error {
 func (g *generation) findKeys() error {
 	g.keks = map[string]p11.ObjectHandle{}
 	g.macs = map[hsm.Key]p11.ObjectHandle{}
-	g.aeads = map[hsm.Key]map[byte]cipher.AEAD{}
+	g.aeads = map[hsm.Key]map[byte]p11.ObjectHandle{}
 	g.sealing = map[hsm.Key]byte{}
 	g.signers = map[hsm.Key]signer{}
 	g.transports.found = map[hsm.Key]p11.ObjectHandle{}
@@ -130,7 +130,7 @@ func (g *generation) take(k kind, o object, latest int) error {
 	newest := o.version == latest
 	switch k {
 	case kindKEK:
-		g.keks[versioned(o.key, o.version)] = o.handle
+		g.keks[versioned(o.key, o.version)] = g.handle(o)
 		if newest {
 			g.kek = versioned(o.key, o.version)
 		}
@@ -142,7 +142,10 @@ func (g *generation) take(k kind, o object, latest int) error {
 		if newest {
 			g.sealing[o.key] = byte(o.version)
 		}
-		return g.takeAEAD(o)
+		if g.aeads[o.key] == nil {
+			g.aeads[o.key] = map[byte]p11.ObjectHandle{}
+		}
+		g.aeads[o.key][byte(o.version)] = g.handle(o)
 	case kindSigning:
 		if newest {
 			return g.takeSigner(o)
@@ -151,36 +154,43 @@ func (g *generation) take(k kind, o object, latest int) error {
 	return nil
 }
 
-// copied returns a copy of a MAC key that lives in the keeper's session, which
+// copied returns a copy of a key that lives in the keeper's session, which
 // saves modules that store their keys encrypted a decryption at each use: 11
 // instead of 19 µs in SoftHSM. A module that does not copy serves the original.
 func (g *generation) copied(original p11.ObjectHandle) p11.ObjectHandle {
 	h, err := g.ctx.CopyObject(g.keeper.handle, original, []*p11.Attribute{p11.NewAttribute(p11.CKA_TOKEN, false)})
 	if err != nil {
-		g.cfg.Logger.Info("hsm: a MAC key is used where it lies, the module does not copy it", "error", err)
+		g.cfg.Logger.Info("hsm: a key is used where it lies, the module does not copy it", "error", err)
 		return original
 	}
 	return h
 }
 
-func (g *generation) takeAEAD(o object) error {
-	key, err := g.crypto.FindKey([]byte(versioned(o.key, o.version)), []byte(label(o.key)))
+// handle is the key to use: the one in the token, or a copy where the profile
+// says so.
+func (g *generation) handle(o object) p11.ObjectHandle {
+	if g.cfg.Profile.CopyKeys {
+		return g.copied(o.handle)
+	}
+	return o.handle
+}
+
+// which is how crypto11 finds the key to use: by name, and where keys are copied
+// the copy, which has the name of its original and is not in the token.
+func (g *generation) which(o object) (crypto11.AttributeSet, error) {
+	set, err := crypto11.NewAttributeSetWithIDAndLabel([]byte(versioned(o.key, o.version)), []byte(label(o.key)))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	aead, err := key.NewGCM()
-	if err != nil {
-		return err
-	}
-	if g.aeads[o.key] == nil {
-		g.aeads[o.key] = map[byte]cipher.AEAD{}
-	}
-	g.aeads[o.key][byte(o.version)] = aead
-	return nil
+	return set, set.Set(crypto11.CkaToken, g.handle(o) == o.handle)
 }
 
 func (g *generation) takeSigner(o object) error {
-	pair, err := g.crypto.FindKeyPair([]byte(versioned(o.key, o.version)), []byte(label(o.key)))
+	which, err := g.which(o)
+	if err != nil {
+		return err
+	}
+	pair, err := g.crypto.FindKeyPairWithAttributes(which)
 	if err != nil {
 		return configFault(fmt.Sprintf("the key pair is incomplete: %v", err))
 	}

@@ -103,7 +103,7 @@ func (m *Module) respite(old *generation) time.Duration {
 	if m.young == 1 {
 		return 0
 	}
-	return min(firstPause<<min(m.young-2, 10), longestPause)
+	return min(firstPause<<min(m.young-2, 10), youngPause)
 }
 
 // successor builds a generation. Whoever waits for it gives up after a call's

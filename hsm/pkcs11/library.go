@@ -28,7 +28,17 @@ var libraries = struct {
 // under them.
 var connected atomic.Int32
 
-func load(path string) (*library, error) {
+// load loads the module of cfg, and sees to it that whoever initialises it hands
+// over cfg.Init.
+func load(cfg Config) (*library, error) {
+	l, err := loadPath(cfg.Module)
+	if err != nil || cfg.Init == "" {
+		return l, err
+	}
+	return l, l.plain.reserve(cfg.Init)
+}
+
+func loadPath(path string) (*library, error) {
 	libraries.Lock()
 	defer libraries.Unlock()
 	if l := libraries.byPath[path]; l != nil {

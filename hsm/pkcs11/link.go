@@ -14,6 +14,7 @@ import (
 const (
 	opStart   = "start"
 	gcmNonce  = 12 // the only nonce length that GCM uses as it is
+	gcmTag    = 16
 	readOnly  = p11.CKF_SERIAL_SESSION
 	readWrite = p11.CKF_SERIAL_SESSION | p11.CKF_RW_SESSION
 )
@@ -30,28 +31,31 @@ type link struct {
 
 // connect logs in. It may hang as long as the module does.
 func connect(cfg Config) (*link, error) {
-	lib, err := load(cfg.Module)
+	lib, err := load(cfg)
 	if err != nil {
 		return nil, err
 	}
 	crypto, err := crypto11.Configure(&crypto11.Config{
 		Path:       cfg.Module,
 		TokenLabel: cfg.TokenLabel,
-		Pin:        cfg.PIN,
+		// It would log in as well, but keeps the PIN for as long as it lives.
+		LoginNotSupported: true,
 		// One session keeps the log-in alive, and each of our slots uses at
 		// most one more at a time: nobody ever waits in crypto11.
 		MaxSessions:     cfg.Sessions + 1,
 		PoolWaitTimeout: cfg.Wait, // its zero value waits for ever
-		GCMIVLength:     gcmNonce,
 	})
 	if err != nil {
 		return nil, connectFault(cfg, err)
 	}
 	connected.Add(1)
 	l := &link{library: lib, crypto: crypto}
-	if l.slot, err = l.find(cfg.TokenLabel); err != nil {
+	if l.slot, err = l.find(cfg.TokenLabel); err == nil {
+		err = l.with(readOnly, func(s *session) error { return s.login(cfg) })
+	}
+	if err != nil {
 		l.close()
-		return nil, err
+		return nil, connectFault(cfg, err)
 	}
 	return l, nil
 }

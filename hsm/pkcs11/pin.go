@@ -1,42 +1,71 @@
 package pkcs11
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"syscall"
+
+	p11 "github.com/miekg/pkcs11"
 )
 
 const maxPIN = 255
 
-// ReadPINFile reads the PIN of a token from a file of one line. Only its owner
-// may read the file, and the owner is this user or root: whoever else could read
-// or replace it could use every key of the bank.
-func ReadPINFile(path string) (string, error) {
+// CheckPINFile says whether the PIN of a token can be read from a file of one
+// line. Only its owner may read the file, and the owner is this user or root:
+// whoever else could read or replace it could use every key of the bank.
+func CheckPINFile(path string) error {
+	buffer := make([]byte, maxPIN+3)
+	defer clear(buffer)
+	_, err := readPIN(path, buffer)
+	return err
+}
+
+// readPIN reads the PIN into buffer, of which it returns a part. No other copy
+// is made.
+func readPIN(path string, buffer []byte) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer file.Close()
 	// Of the open file, not of the path, which may change in between.
 	info, err := file.Stat()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := checkPINFile(info); err != nil {
-		return "", fmt.Errorf("the PIN file %s %w", path, err)
+		return nil, fmt.Errorf("the PIN file %s %w", path, err)
 	}
-	b, err := io.ReadAll(io.LimitReader(file, maxPIN+3))
-	if err != nil {
-		return "", err
+	n, err := io.ReadFull(file, buffer)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
 	}
-	pin := strings.TrimRight(string(b), "\r\n")
-	if pin == "" || len(pin) > maxPIN || strings.ContainsAny(pin, "\r\n\x00") {
-		return "", fmt.Errorf("the PIN file %s must hold one line of 1 to %d bytes", path, maxPIN)
+	pin := bytes.TrimRight(buffer[:n], "\r\n")
+	if len(pin) == 0 || len(pin) > maxPIN || bytes.ContainsAny(pin, "\r\n\x00") {
+		return nil, fmt.Errorf("the PIN file %s must hold one line of 1 to %d bytes", path, maxPIN)
 	}
 	return pin, nil
+}
+
+// login logs the session in, and with it every session of the process.
+func (s *session) login(cfg Config) error {
+	buffer := make([]byte, maxPIN+3)
+	defer clear(buffer)
+	pin := buffer[:copy(buffer, cfg.PIN)]
+	if cfg.PINFile != "" {
+		var err error
+		if pin, err = readPIN(cfg.PINFile, buffer); err != nil {
+			return configFault(err.Error())
+		}
+	}
+	err := s.plain.login(s.handle, pin)
+	if codeOf(err) == p11.CKR_USER_ALREADY_LOGGED_IN {
+		return nil // another log-in of this process still lives
+	}
+	return err
 }
 
 func checkPINFile(info os.FileInfo) error {

@@ -9,7 +9,7 @@ typedef unsigned long ck;
 typedef struct { ck type; void *value; ck len; } ck_attribute;
 
 // The head of CK_FUNCTION_LIST, whose order the standard fixes.
-enum { create_object = 20, decrypt = 34, generate_random = 64, functions = 68 };
+enum { login = 18, create_object = 20, encrypt = 30, decrypt = 34, generate_random = 64, functions = 68 };
 typedef struct { unsigned char version[2]; void *call[functions]; } ck_list;
 
 static ck_list *list_of(const char *path) {
@@ -21,12 +21,20 @@ static ck_list *list_of(const char *path) {
 	return l;
 }
 
+// one says whether a library has one function list, whoever asks.
+static int one(const char *path) { return list_of(path) == list_of(path); }
+
 static ck call_create(ck_list *l, ck session, ck_attribute *a, ck n, ck *object) {
 	return ((ck (*)(ck, ck_attribute *, ck, ck *))l->call[create_object])(session, a, n, object);
 }
 
-static ck call_decrypt(ck_list *l, ck session, unsigned char *in, ck inlen, unsigned char *out, ck *outlen) {
-	return ((ck (*)(ck, unsigned char *, ck, unsigned char *, ck *))l->call[decrypt])(session, in, inlen, out, outlen);
+static ck call_crypt(ck_list *l, int which, ck session, unsigned char *in, ck inlen, unsigned char *out, ck *outlen) {
+	return ((ck (*)(ck, unsigned char *, ck, unsigned char *, ck *))l->call[which])(session, in, inlen, out, outlen);
+}
+
+static ck call_login(ck_list *l, ck session, unsigned char *pin, ck n) {
+	enum { user = 1 };
+	return ((ck (*)(ck, ck, unsigned char *, ck))l->call[login])(session, user, pin, n);
 }
 
 static ck call_random(ck_list *l, ck session, unsigned char *out, ck n) {
@@ -43,8 +51,9 @@ import (
 	p11 "github.com/miekg/pkcs11"
 )
 
-// plain makes the three calls through which a seed passes in the clear: making
-// an object of it, decrypting a seed file, and drawing it at random. The wrapper
+// plain makes the calls through which a secret passes in the clear: making an
+// object of a seed, decrypting a seed file, drawing a seed at random, sealing and
+// opening what may be a customer's PIN, logging in. The wrapper
 // used for everything else copies arguments and results through C memory that it
 // frees without clearing, where a memory dump finds them. Here the module reads
 // and writes the caller's own buffers, which the caller clears.
@@ -56,7 +65,16 @@ func newPlain(path string) (*plain, error) {
 	if list == nil {
 		return nil, configFault(fmt.Sprintf("%s is not a PKCS#11 library", path))
 	}
+	if C.one((*C.char)(unsafe.Pointer(&name[0]))) == 0 {
+		return nil, configFault(fmt.Sprintf("%s hands out another function list each time, none of which knows of the others' log-in (p11-kit's client does so): "+
+			"name a module that does not, such as p11-kit-proxy.so", path))
+	}
 	return &plain{list}, nil
+}
+
+// login is C_Login as the user whose keys they are.
+func (p *plain) login(sh p11.SessionHandle, pin []byte) error {
+	return returned(C.call_login(p.list, C.ck(sh), (*C.uchar)(unsafe.SliceData(pin)), C.ck(len(pin))))
 }
 
 // createObject is C_CreateObject. No attribute may be empty.
@@ -73,12 +91,25 @@ func (p *plain) createObject(sh p11.SessionHandle, template []*p11.Attribute) (p
 	return p11.ObjectHandle(object), returned(rv)
 }
 
-// decrypt is C_Decrypt after a C_DecryptInit, for mechanisms whose result is as
-// long as in.
+// encrypt is C_Encrypt after a C_EncryptInit. The size of the result is known:
+// asking for it first costs a call, and NSS forgets GCM's tag in its answer.
+func (p *plain) encrypt(sh p11.SessionHandle, in []byte, size int) ([]byte, error) {
+	return p.crypt(C.encrypt, sh, in, size)
+}
+
+// decrypt is C_Decrypt after a C_DecryptInit, for mechanisms whose result is no
+// longer than in.
 func (p *plain) decrypt(sh p11.SessionHandle, in []byte) ([]byte, error) {
-	out := make([]byte, len(in))
-	n := C.ck(len(out))
-	rv := C.call_decrypt(p.list, C.ck(sh), (*C.uchar)(&in[0]), C.ck(len(in)), (*C.uchar)(&out[0]), &n)
+	return p.crypt(C.decrypt, sh, in, len(in))
+}
+
+func (p *plain) crypt(which C.int, sh p11.SessionHandle, in []byte, size int) ([]byte, error) {
+	if len(in) == 0 {
+		in = make([]byte, 1)[:0] // some modules take no input for no pointer
+	}
+	out := make([]byte, size)
+	n := C.ck(size)
+	rv := C.call_crypt(p.list, which, C.ck(sh), (*C.uchar)(unsafe.SliceData(in)), C.ck(len(in)), (*C.uchar)(&out[0]), &n)
 	if err := returned(rv); err != nil {
 		clear(out)
 		return nil, err

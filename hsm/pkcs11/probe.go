@@ -81,7 +81,7 @@ func probeTampered(w *worker) error {
 	}
 	wrapped.Blob[blobSize/2] ^= 1
 	if _, err := w.unwrap(wrapped, false); err == nil {
-		return wrong(hsm.SeedKEK, "a tampered blob was unwrapped: profile.wrap_mechanism is not RFC 3394")
+		return wrong(hsm.SeedKEK, "a tampered blob was unwrapped: hsm.wrap_mechanism is not RFC 3394")
 	}
 	return nil
 }
@@ -181,7 +181,7 @@ func lacking(w *worker, key hsm.Key, what string, err error) error {
 	}
 	hint := "see the policy of the token and the rights of the key"
 	if key == hsm.SeedKEK {
-		hint = fmt.Sprintf("the wrapping is mechanism %#x; see profile.wrap_mechanism and profile.value_len (now %v)",
+		hint = fmt.Sprintf("the wrapping is mechanism %#x; see hsm.wrap_mechanism and hsm.value_len (now %v)",
 			w.g.cfg.Profile.WrapMechanism, w.g.cfg.Profile.ValueLen)
 	}
 	return &hsm.Fault{Class: hsm.ClassConfig, Op: opStart, Key: key, Code: codeOf(err),

@@ -21,8 +21,8 @@ func TestProbeNamesMechanism(t *testing.T) {
 		rv       uint64
 		words    []string
 	}{
-		"wrap":    {wrapping, p11.CKR_MECHANISM_INVALID, []string{"seed-kek", "wraps no seed", "0x2109", "profile.wrap_mechanism"}},
-		"unwrap":  {unwrapping, p11.CKR_TEMPLATE_INCONSISTENT, []string{"seed-kek", "SHA1", "profile.value_len"}},
+		"wrap":    {wrapping, p11.CKR_MECHANISM_INVALID, []string{"seed-kek", "wraps no seed", "0x2109", "hsm.wrap_mechanism"}},
+		"unwrap":  {unwrapping, p11.CKR_TEMPLATE_INCONSISTENT, []string{"seed-kek", "SHA1", "hsm.value_len"}},
 		"HMAC":    {signInit, p11.CKR_MECHANISM_INVALID, []string{"HMAC-SHA1", "CKR_MECHANISM_INVALID"}},
 		"GCM":     {29, p11.CKR_MECHANISM_INVALID, []string{"AES-GCM (0x1087)"}},
 		"decrypt": {decrypting, p11.CKR_KEY_FUNCTION_NOT_PERMITTED, []string{"does not open", "NOT_PERMITTED"}},

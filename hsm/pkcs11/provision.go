@@ -146,14 +146,22 @@ func (s *session) destroyOrphans(id, name []byte) error {
 // generateSecret asks for the strongest attributes first. Not every module knows
 // all of them; without Strict the key is made with what the module knows.
 func (l *link) generateSecret(cfg Config, h housekey, id, name []byte) error {
+	all := hardenings(h.kind)
+	if cfg.Profile.NoTemplate && len(all) > 1 {
+		if cfg.Strict {
+			return configFault("the module knows no CKA_UNWRAP_TEMPLATE, and hsm.strict asks for it")
+		}
+		cfg.Logger.Warn("hsm: the key is made without an unwrap template, which the module does not know", "key", h.key)
+		all = all[len(all)-1:]
+	}
 	var err error
-	for i, hardening := range hardenings(h.kind) {
+	for i, hardening := range all {
 		if i > 0 {
 			if cfg.Strict || faultOf("", "", err).Class != hsm.ClassConfig {
 				return err
 			}
 			cfg.Logger.Warn("hsm: the module refuses an attribute that protects a key, the key is made with less",
-				"key", h.key, "refused", hardenings(h.kind)[i-1].name, "error", err)
+				"key", h.key, "refused", all[i-1].name, "error", err)
 		}
 		if err = l.generateWith(h.kind, id, name, hardening); err == nil {
 			return nil

@@ -92,7 +92,7 @@ func (w *worker) wrapSeed(padded []byte) (hsm.WrappedSeed, error) {
 		return hsm.WrappedSeed{}, err
 	}
 	if len(blob) != blobSize {
-		return hsm.WrappedSeed{}, configFault(fmt.Sprintf("mechanism %#x makes blobs of %d bytes, RFC 3394 makes %d: set profile.wrap_mechanism",
+		return hsm.WrappedSeed{}, configFault(fmt.Sprintf("mechanism %#x makes blobs of %d bytes, RFC 3394 makes %d: set hsm.wrap_mechanism",
 			w.g.cfg.Profile.WrapMechanism, len(blob), blobSize))
 	}
 	return hsm.WrappedSeed{KEK: w.g.kek, Blob: blob}, nil

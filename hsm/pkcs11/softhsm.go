@@ -112,7 +112,7 @@ func writeNew(path, text string) error {
 // initToken initialises a free slot. The library may be in use by an open token
 // of the same configuration; otherwise it is finalised again.
 func initToken(cfg Config, soPIN string) error {
-	lib, err := load(cfg.Module)
+	lib, err := load(cfg)
 	if err != nil {
 		return err
 	}

@@ -128,11 +128,15 @@ func (wit *witness) opens(w *worker, key hsm.Key) error {
 		return nil
 	}
 	box := wit.boxes[key]
-	aead := w.g.aeads[key][box[0]]
-	if aead == nil {
+	kek, known := w.g.aeads[key][box[0]]
+	if !known {
 		return otherKeys(key)
 	}
-	got, err := aead.Open(nil, box[1:1+gcmNonce], box[1+gcmNonce:], []byte(witnessPlace))
+	w.drop() // the failure before may have left its traces
+	if err := w.ready(); err != nil {
+		return err
+	}
+	got, err := w.opened(kek, witnessPlace, box[1:])
 	if err != nil {
 		return sick(key, err)
 	}

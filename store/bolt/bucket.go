@@ -23,6 +23,7 @@ const (
 	inTransactions bucket = 14
 	inIncidents    bucket = 15
 	inNotices      bucket = 16
+	inMemories     bucket = 17 // requests with an Idempotency-Key
 )
 
 // The audit log.
@@ -62,7 +63,7 @@ var names = [lastBucket + 1]string{
 	inCredentials: "credential", inImports: "import", inPINs: "pin",
 	inSecrets: "secret", inAttempts: "attempt", inSessions: "session",
 	inSessionUsed: "session-used", inTransactions: "transaction",
-	inIncidents: "incident", inNotices: "notice",
+	inIncidents: "incident", inNotices: "notice", inMemories: "memory",
 
 	inEntries: "audit", inHashes: "audit-hash", inCheckpoints: "audit-checkpoint",
 

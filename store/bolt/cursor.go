@@ -17,11 +17,15 @@ func (l listing[T]) start(cursor string) (string, error) {
 	if cursor == "" {
 		return l.to, nil
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(b) <= 1+momentSize || len(b) > maxKey || bucket(b[0]) != l.table.rows {
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(b) <= 1+momentSize || len(b) > maxKey {
 		return "", store.ErrCursor
 	}
-	if at := string(b[1:]); l.to == "" || at < l.to {
+	at := string(b[1:])
+	if l.cursor(at) != cursor { // another list's, or not in the one form it is given in
+		return "", store.ErrCursor
+	}
+	if l.to == "" || at < l.to {
 		return at, nil
 	}
 	return l.to, nil

@@ -21,11 +21,11 @@ func sequence(n uint64) string {
 // entryFormat begins every stored entry.
 const entryFormat = 1
 
-// encodeEntry returns format ‖ header ‖ salt ‖ sealed body, each of the three
+// encodeEntry returns format ‖ header ‖ salt ‖ sealed body ‖ tag, each of the four
 // after its length. JSON would make every entry a third larger.
 func encodeEntry(e audit.Entry) []byte {
 	b := append(make([]byte, 0, 16+len(e.Header)+len(e.Salt)+len(e.Sealed)), entryFormat)
-	for _, part := range [][]byte{e.Header, e.Salt, e.Sealed} {
+	for _, part := range [][]byte{e.Header, e.Salt, e.Sealed, e.Tag} {
 		b = binary.AppendUvarint(b, uint64(len(part)))
 		b = append(b, part...)
 	}
@@ -37,7 +37,7 @@ func decodeEntry(seq uint64, stored []byte) (audit.Entry, error) {
 	c := cutter{rest: append([]byte(nil), stored...)}
 	format := c.byte()
 	e := audit.Entry{Seq: seq}
-	for _, part := range []*[]byte{&e.Header, &e.Salt, &e.Sealed} {
+	for _, part := range []*[]byte{&e.Header, &e.Salt, &e.Sealed, &e.Tag} {
 		*part = c.bytes(c.uvarint())
 	}
 	if c.short || format != entryFormat || len(c.rest) > 0 || len(e.Header) == 0 {

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -100,11 +101,13 @@ func testCommitFails(t *testing.T, commit func(*bbolt.Tx) error) {
 func TestAnswersWaitForDisk(t *testing.T) {
 	s := openTest(t, Options{})
 	mustSettle(t, s, testCommand("a", 1))
-	written, release := make(chan bool), make(chan bool)
+	written, gate := make(chan bool), make(chan bool)
+	release := sync.OnceFunc(func() { close(gate) })
+	defer release()
 	s.commit = func(tx *bbolt.Tx) error {
 		err := tx.Commit()
 		written <- true
-		<-release // from here on the disk has confirmed
+		<-gate // from here on the disk has confirmed
 		return err
 	}
 	done := make(chan string, 2)
@@ -122,10 +125,35 @@ func TestAnswersWaitForDisk(t *testing.T) {
 		t.Fatalf("before the disk has confirmed: %s", early)
 	case <-time.After(100 * time.Millisecond):
 	}
-	close(release)
+	release()
 	got := map[string]bool{<-done: true, <-done: true}
 	if !got["settled done <nil>"] || !got["read 2 <nil>"] {
 		t.Errorf("after the disk has confirmed: %v", got)
+	}
+}
+
+// TestReaderOfLostWrite: who reads a write that the disk then does not confirm
+// is told nothing of it.
+func TestReaderOfLostWrite(t *testing.T) {
+	s := openTest(t, Options{})
+	written, gate := make(chan bool), make(chan bool)
+	s.commit = func(tx *bbolt.Tx) error {
+		tx.Commit()
+		written <- true
+		<-gate
+		return errDisk
+	}
+	go s.Settle(t.Context(), testCommand("a", 1))
+	<-written
+	read := make(chan error)
+	go func() {
+		_, err := s.Hot(t.Context(), "a")
+		read <- err
+	}()
+	time.Sleep(50 * time.Millisecond) // so that it is waiting by now
+	close(gate)
+	if err := <-read; err == nil {
+		t.Error("a write that was not confirmed was read")
 	}
 }
 

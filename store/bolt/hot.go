@@ -30,6 +30,16 @@ func swapHot(h settle.Hot) (change, error) {
 	}, nil
 }
 
+// requireHot changes nothing and is stale unless row and index have the version.
+func requireHot(e settle.RequireHot) change {
+	return func(w *writing) (settle.Outcome, error) {
+		if version, indexed, found := hotVersions(w, e.ID); !found || version != e.Version || indexed != e.Version {
+			return settle.Stale, nil
+		}
+		return settle.Done, nil
+	}
+}
+
 // quarantine writes the row whatever stands in it: no version of a changed row
 // could be believed. Only the index counts: where it has moved on meanwhile, the
 // row may have been rightly replaced and is to be read again.

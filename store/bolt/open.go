@@ -143,8 +143,14 @@ func prepare(tx *bbolt.Tx, node string) error {
 		return err
 	}
 	for b, name := range names {
-		if bucket(b).known() && tx.Bucket([]byte(name)) == nil {
+		if !bucket(b).known() || tx.Bucket([]byte(name)) != nil {
+			continue
+		}
+		if bucket(b) != inMemories { // which stores of an earlier build lack
 			return fmt.Errorf("%w: the part %q is missing", store.ErrDamaged, name)
+		}
+		if _, err := tx.CreateBucket([]byte(name)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -7,7 +7,7 @@ import (
 	"runtime/debug"
 	"sync"
 
-	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"mohur/store"
 )
@@ -23,7 +23,7 @@ func (s *Store) view(ctx context.Context, f func(reading) error) (err error) {
 		return err
 	}
 	tx, err := s.db.Begin(false)
-	if errors.Is(err, bbolt.ErrDatabaseNotOpen) {
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return store.ErrClosed
 	}
 	if err != nil {

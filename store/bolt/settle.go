@@ -22,6 +22,8 @@ func (s *Store) change(e settle.Effect) (change, error) {
 	switch e := e.(type) {
 	case settle.SwapHot:
 		return swapHot(e.Hot)
+	case settle.RequireHot:
+		return requireHot(e), nil
 	case settle.Quarantine:
 		return quarantine(e.Hot)
 	case settle.Reserve:
@@ -30,6 +32,8 @@ func (s *Store) change(e settle.Effect) (change, error) {
 		return release(e)
 	case settle.Reset:
 		return reset(e)
+	case settle.Remember:
+		return s.remember(e)
 	case parties.SaveCustomer:
 		return customers.save(&e.Customer)
 	case parties.RequireCustomer:

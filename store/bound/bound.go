@@ -5,9 +5,9 @@
 // amount, a client with a key of the thief's own, a token with a better profile
 // are not read any more, and an incident is opened.
 //
-// Hot rows, credentials and PINs have MACs and seals of their own. A whole record
-// that is put back as it once was is not found here; what it could grant again is
-// consumed in hot rows, whose index of versions finds it.
+// Hot rows, credentials and PINs have MACs and seals of their own. What is not
+// found here: a whole record that is put back as it once was (a log-out or a
+// suspension undone, until its time is over), and the running sums of limits.
 package bound
 
 import (
@@ -49,6 +49,7 @@ type Engine interface {
 	payment.Store
 	incident.Store
 	notify.Store
+	settle.Memories
 }
 
 var _ Engine = (*Store)(nil)
@@ -83,19 +84,19 @@ func (s *Store) verify(ctx context.Context, kind, id string, record any, mac []b
 		return err
 	}
 	if !hmac.Equal(want, mac) {
-		return errors.Join(fmt.Errorf("%w: %s %q", ErrTampered, kind, id), s.tell(ctx, kind, id))
+		return errors.Join(fmt.Errorf("%w: %s %q", ErrTampered, kind, id), s.tell(ctx, kind, id, mac))
 	}
 	return nil
 }
 
-// tell opens one incident for a record, however often it is read.
-func (s *Store) tell(ctx context.Context, kind, id string) error {
-	sum := sha256.Sum256([]byte("tampered/" + kind + "/" + id))
+// tell opens one incident for a changed record, however often it is read.
+func (s *Store) tell(ctx context.Context, kind, id string, mac []byte) error {
+	sum := sha256.Sum256(append([]byte("tampered/"+kind+"/"+id+"/"), mac...))
 	in := incident.Incident{
 		ID: ident.From("in", sum[:]), Kind: "record.tampered", Service: "n/a", Reference: "n/a", Cause: "record-changed",
 		Content: "the stored " + kind + " " + id + " is not what the server wrote; it is not read any more", At: s.Now().UTC(), State: "open", Version: 1,
 	}
-	_, err := settle.Write(ctx, s.Engine, s.Audit, []settle.Effect{incident.Save{Incident: in}}, []audit.Event{{
+	_, err := settle.Write(settle.Aside(ctx), s.Engine, s.Audit, []settle.Effect{incident.Save{Incident: in}}, []audit.Event{{
 		Name: "incident.opened", Outcome: "open", Reason: in.Kind, Detail: in,
 	}})
 	return err

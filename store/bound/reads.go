@@ -41,6 +41,32 @@ func (s *Store) TokensOf(ctx context.Context, customer string) ([]tokens.Token, 
 	return token.whole(ctx, s, r, err)
 }
 
+// Tokens implements tokens.Store; what was changed is left out of the list.
+func (s *Store) Tokens(ctx context.Context, f tokens.Filter, cursor string, limit int) ([]tokens.Token, string, error) {
+	r, next, err := s.Engine.Tokens(ctx, f, cursor, limit)
+	r, err = token.whole(ctx, s, r, err)
+	return r, next, err
+}
+
+// Clients implements parties.Store.
+func (s *Store) Clients(ctx context.Context) ([]parties.Client, error) {
+	r, err := s.Engine.Clients(ctx)
+	return client.whole(ctx, s, r, err)
+}
+
+// Sessions implements authn.Store.
+func (s *Store) Sessions(ctx context.Context, customer string) ([]authn.Session, error) {
+	r, err := s.Engine.Sessions(ctx, customer)
+	return session.whole(ctx, s, r, err)
+}
+
+// Transactions implements payment.Store.
+func (s *Store) Transactions(ctx context.Context, f payment.Filter, cursor string, limit int) ([]payment.Transaction, string, error) {
+	r, next, err := s.Engine.Transactions(ctx, f, cursor, limit)
+	r, err = transaction.whole(ctx, s, r, err)
+	return r, next, err
+}
+
 // OpenSecrets implements enrollment.Store.
 func (s *Store) OpenSecrets(ctx context.Context, customer, purpose, token string) ([]enrollment.Secret, error) {
 	r, err := s.Engine.OpenSecrets(ctx, customer, purpose, token)

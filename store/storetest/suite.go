@@ -30,6 +30,7 @@ type Store interface {
 	payment.Store
 	incident.Store
 	notify.Store
+	settle.Memories
 	// BankKey returns the bank's own key, made by create at first use.
 	BankKey(ctx context.Context, create func() (seal.Key, error)) (seal.Key, error)
 	// Sweep removes at most max records whose time is over.
@@ -58,6 +59,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"one counter, one wins", testOneWins},
 		{"guesses end at the limit", testGuesses},
 		{"sums", testSums},
+		{"remembered requests", testMemory},
 		{"parallel reservations", testParallelReservations},
 		{"unique names", testUnique},
 		{"audit sequence", testSequence},

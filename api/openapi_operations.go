@@ -1,0 +1,162 @@
+package api
+
+import (
+	"reflect"
+
+	"mohur/audit"
+	"mohur/hsm"
+	"mohur/problem"
+	"mohur/tokens"
+)
+
+// operations describe the routes, by method and path. A route without one is a
+// failing test.
+var operations = join(watching, managing, serving, handling, proving, paying, overseeing)
+
+func join(parts ...map[string]operation) map[string]operation {
+	all := map[string]operation{}
+	for _, part := range parts {
+		for name, op := range part {
+			all[name] = op
+		}
+	}
+	return all
+}
+
+var watching = map[string]operation{
+	"GET /healthz": {id: "getHealth", tag: "watch", summary: "Is the process alive?", about: "Says nothing of its parts.",
+		out: []result{gives[healthShape](200, "It is.")}},
+	"GET /readyz": {id: "getReady", tag: "watch", summary: "Can the server do its work?", about: "Asks the HSM, the store and the audit log, at most once a second.",
+		out: []result{gives[readyOut](200, "All parts answer."), gives[readyOut](503, "A part is away; the members say which.")}},
+	"GET /metrics": {id: "getMetrics", tag: "watch", summary: "Figures in the text format of Prometheus",
+		out: []result{givesText("text/plain", "The figures.")}},
+	"GET /.well-known/jwks.json": {id: "getKeySet", tag: "watch", summary: "The keys that verify access tokens and authorizations (RFC 7517)",
+		out: []result{{status: 200, about: "The key set.", kind: "application/jwk-set+json", bodies: []reflect.Type{reflect.TypeFor[keySetShape]()}}}},
+	"GET /openapi.json": {id: "getOpenAPI", tag: "watch", summary: "This document", out: []result{gives[map[string]any](200, "An OpenAPI 3.1 document.")}},
+	"GET /docs":         {id: "getDocs", tag: "watch", summary: "This document as a page", out: []result{givesText("text/html", "The page.")}},
+	"GET /v1/linked/:hash": {id: "getLinked", tag: "authentications", summary: "The text behind a challenge",
+		about: "To anyone who knows its hash, byte for byte, until it expires: what a card agent shows before it asks for the PIN.",
+		out:   []result{gives[map[string]any](200, "The challenge text: canonical JSON (RFC 8785), whose SHA-256 is the challenge.")}},
+}
+
+var managing = map[string]operation{
+	"POST /v1/clients": {id: "createClient", tag: "clients", summary: "Make a client and its API key", about: "The key is shown this once. Excluding roles are refused together.",
+		in: body((*exchange).createClient), out: []result{gives[newClientOut](201, "The client, with its key.")}},
+	"GET /v1/clients": {id: "listClients", tag: "clients", summary: "List the clients", out: []result{gives[page[clientOut]](200, "All of them.")}},
+	"GET /v1/keys": {id: "listKeys", tag: "clients", summary: "List the keys in the HSM", about: "By name; the keys never leave it.",
+		out: []result{gives[page[hsm.KeyInfo]](200, "All of them.")}},
+	"POST /v1/keys/transport": {id: "importTransport", tag: "clients", summary: "Bring a manufacturer's transport key into the HSM",
+		about: "In development only. A bank brings a key in by two people in two halves on the host.",
+		in:    body((*exchange).importTransport), out: []result{gives[importedKeyShape](201, "The key is there.")}, refuses: []problem.Code{problem.Conflict}},
+	"DELETE /v1/keys/transport/:name": {id: "deleteTransport", tag: "clients", summary: "Remove a transport key",
+		out: []result{givesNothing("It is gone.")}, refuses: []problem.Code{problem.Conflict}},
+}
+
+var serving = map[string]operation{
+	"PUT /v1/customers/:id": {id: "putCustomer", tag: "customers", summary: "Create or change a customer",
+		about: "A change of contacts needs a proof: an authentication of purpose action, customer.contacts, whose data is exactly this request without its proof.",
+		in:    body((*exchange).putCustomer), out: []result{gives[customerOut](200, "Changed."), gives[customerOut](201, "Created.")},
+		refuses: []problem.Code{problem.ProofRequired, problem.Conflict}},
+	"GET /v1/customers/:id": {id: "getCustomer", tag: "customers", summary: "Look at a customer", about: "An auditor does not see name and contacts.",
+		out: []result{gives[customerOut](200, "The customer.")}},
+	"POST /v1/customers/:id/suspend": atAnyHour(operation{id: "suspendCustomer", tag: "customers", summary: "Suspend a customer (clauses 4.3.5, 4.6)", about: "Ends his sessions; nothing of his is granted until resumed.",
+		in: body((*exchange).suspendCustomer), out: []result{gives[customerOut](200, "Suspended.")}, refuses: []problem.Code{problem.Conflict}}),
+	"POST /v1/customers/:id/resume": {id: "resumeCustomer", tag: "customers", summary: "Let a customer back (clause 4.7)",
+		in: body((*exchange).resumeCustomer), out: []result{gives[customerOut](200, "Active.")}, refuses: []problem.Code{problem.Conflict}},
+	"PUT /v1/customers/:id/pin": {id: "putPIN", tag: "customers", summary: "Set the PIN the customer chose", about: "With a proof of the customer. No member of staff may call it.",
+		in: body((*exchange).putPIN), out: []result{givesNothing("It is set.")}, refuses: []problem.Code{problem.ProofRequired, problem.AuthenticationFailed, problem.Conflict}},
+	"POST /v1/customers/:id/activation-secrets": {id: "sendSecret", tag: "customers", summary: "Send an activation secret to the customer",
+		about: "Random, single use, five tries, over a channel other than the token's. An older one of the same purpose ends.",
+		in:    body((*exchange).sendSecret), out: []result{gives[secretOut](201, "On its way.")}, refuses: []problem.Code{problem.Conflict}},
+	"GET /v1/customers/:id/limits": {id: "getLimits", tag: "customers", summary: "The limits of a customer's day (clause 5.32)", about: "A front end sees those of customers who are logged in with it.",
+		out: []result{gives[limitsOut](200, "Limit and what of it is used.")}},
+	"GET /v1/customers/:id/sessions": {id: "listSessions", tag: "sessions", summary: "The live sessions of a customer", about: "A front end sees those it began.",
+		out: []result{gives[page[sessionOut]](200, "Newest first.")}},
+	"DELETE /v1/customers/:id/sessions": {id: "endSessions", tag: "sessions", summary: "End the sessions of a customer", about: "A front end ends those it began.",
+		out: []result{givesNothing("They have ended.")}},
+}
+
+var overseeing = map[string]operation{
+	"POST /v1/customer-reports": {id: "takeCustomerReport", tag: "oversight", summary: "Take a customer's report at any hour (clauses 4.4, 5.30)",
+		about: "Opens an incident. All kinds but error and technical stop the token named, or every active token of the customer. While the HSM or the store is away the report is obeyed from its acknowledgement on, and suspended lists what it names.",
+		in:    body((*exchange).takeCustomerReport), out: []result{gives[reportedOut](201, "Taken, and obeyed.")}},
+	"GET /v1/incidents": {id: "listIncidents", tag: "oversight", summary: "The register of incidents (clause 5.9)", out: []result{gives[page[incidentOut]](200, "Newest first.")}},
+	"GET /v1/audit/entries": {id: "listEntries", tag: "oversight", summary: "Entries of the audit log (clause 5.11)", about: "In the order of the log; next_cursor is the next from.",
+		out: []result{gives[page[entryOut]](200, "Entries.")}},
+	"GET /v1/audit/checkpoint": {id: "getCheckpoint", tag: "oversight", summary: "The last signed checkpoint of the log", out: []result{gives[checkpointOut](200, "The checkpoint.")}, refuses: []problem.Code{problem.NotFound}},
+	"GET /v1/audit/proof":      {id: "getProof", tag: "oversight", summary: "Proof that an entry is in the log (RFC 6962)", out: []result{gives[audit.Inclusion](200, "The proof.")}, refuses: []problem.Code{problem.NotFound}},
+	"GET /v1/audit/export": {id: "exportAudit", tag: "oversight", summary: "The log as its verifier reads it", about: "A stream of JSON lines for `mohur audit verify`.",
+		out: []result{givesText("application/x-ndjson", "The log.")}, refuses: []problem.Code{problem.NotFound}},
+	"GET /v1/policy": {id: "getPolicy", tag: "oversight", summary: "The policy in force (clauses 5.18, 5.22, 5.23)", out: []result{gives[policyOut](200, "The policy.")}},
+}
+
+var handling = map[string]operation{
+	"POST /v1/token-imports": {id: "postImport", tag: "tokens", summary: "Import a seed file", about: "Answers when the file is here; it is read afterwards, and its record tells how far.",
+		form: true, out: []result{gives[importOut](202, "It is being read.")}},
+	"GET /v1/token-imports/:id":          {id: "getImport", tag: "tokens", summary: "How far an import is", out: []result{gives[importOut](200, "The import.")}},
+	"GET /v1/token-imports/:id/rejected": {id: "listRejected", tag: "tokens", summary: "The keys an import did not take", out: []result{gives[page[tokens.Rejection]](200, "In the order of the file.")}},
+	"GET /v1/tokens":                     {id: "listTokens", tag: "tokens", summary: "Search tokens", out: []result{gives[page[tokenOut]](200, "Newest first.")}},
+	"GET /v1/tokens/:ref":                {id: "getToken", tag: "tokens", summary: "Look at a token", out: []result{gives[tokenOut](200, "The token.")}, refuses: []problem.Code{problem.Conflict}},
+	"POST /v1/tokens/:ref/reserve":       moving("reserveToken", "Keep a token for a customer or a branch", body((*exchange).reserveToken)),
+	"POST /v1/tokens/:ref/assign":        moving("assignToken", "Give a token to a customer", body((*exchange).assignToken)),
+	"POST /v1/tokens/:ref/ship":          moving("shipToken", "Send a token to its customer (clause 5.20)", body((*exchange).shipToken)),
+	"POST /v1/tokens/:ref/deliver":       moving("deliverToken", "Record that the customer has it (clause 5.20)", body((*exchange).deliverToken)),
+	"POST /v1/tokens/:ref/activate":      moving("activateToken", "Bring a delivered token to life", body((*exchange).activateToken), problem.AuthenticationFailed),
+	"POST /v1/tokens/:ref/suspend":       atAnyHour(moving("suspendToken", "Suspend a token", body((*exchange).suspendToken))),
+	"POST /v1/tokens/:ref/resume":        moving("resumeToken", "Bring a suspended token back", body((*exchange).resumeToken)),
+	"POST /v1/tokens/:ref/report":        atAnyHour(moving("reportToken", "Report a token lost, stolen, damaged or suspected (clause 5.17.3)", body((*exchange).reportToken))),
+	"POST /v1/tokens/:ref/unlock":        moving("unlockToken", "End the locks of a token's credentials (clause 5.22)", body((*exchange).unlockToken)),
+	"POST /v1/tokens/:ref/revoke":        moving("revokeToken", "Take a token out of use for good", body((*exchange).revokeToken)),
+	"POST /v1/tokens/:ref/return":        moving("returnToken", "Record that a revoked token came back", body((*exchange).returnToken)),
+	"POST /v1/tokens/:ref/wipe":          moving("wipeToken", "Record that a returned token was wiped", body((*exchange).wipeToken)),
+	"POST /v1/tokens/:ref/destroy":       moving("destroyToken", "Record that a returned token was destroyed", body((*exchange).destroyToken)),
+}
+
+// moving is a step of a token's life: the token is answered as it is after it.
+func moving(id, summary string, in taken, refuses ...problem.Code) operation {
+	return operation{id: id, tag: "tokens", summary: summary, in: in, out: []result{gives[tokenOut](200, "The token after it. A front end sees neither customer nor history.")},
+		refuses: append([]problem.Code{problem.Conflict}, refuses...)}
+}
+
+var proving = map[string]operation{
+	"POST /v1/authentications": {id: "begin", tag: "authentications", summary: "Begin an authentication",
+		about: "One for an unknown, suspended or locked customer is begun and told in the same way. Responses that come along are judged in their order. A payment's authentication is begun by its transaction.",
+		in:    body((*exchange).begin), out: []result{gives[authenticationOut](201, "Begun, and perhaps granted.")}, refuses: []problem.Code{problem.AuthenticationFailed, problem.Conflict}},
+	"GET /v1/authentications/:id": {id: "getAuthentication", tag: "authentications", summary: "Look at an authentication", about: "Never a token.",
+		out: []result{gives[authenticationOut](200, "As it stands.")}},
+	"POST /v1/authentications/:id/responses": {id: "respond", tag: "authentications", summary: "Answer with a response",
+		about: "A PIN alone is pending: it is judged together with the possession factor. Whatever was wrong, the refusal is the one authentication-failed.",
+		in:    body((*exchange).respond), out: []result{gives[verdictOut](200, "Pending or granted.")},
+		refuses: []problem.Code{problem.AuthenticationFailed, problem.Expired}},
+	"POST /v1/sessions/introspect": {id: "introspect", tag: "sessions", summary: "Is an access token good, and its session live? (RFC 7662)",
+		in:  body((*exchange).introspect),
+		out: []result{{status: 200, about: "What the token stands for, or only that it is not active.", bodies: []reflect.Type{reflect.TypeFor[activeOut](), reflect.TypeFor[inactiveOut]()}}}},
+	"GET /v1/sessions/:id": {id: "getSession", tag: "sessions", summary: "Look at a session", out: []result{gives[sessionOut](200, "Live or over.")}},
+	"POST /v1/sessions/:id/touch": {id: "touchSession", tag: "sessions", summary: "Record activity, and renew the access token", about: "Only the customer's own activity extends a session.",
+		in: body((*exchange).touchSession), out: []result{gives[sessionGrant](200, "The session; after activity of the user with a new access token.")}},
+	"DELETE /v1/sessions/:id": {id: "endSession", tag: "sessions", summary: "Log out, or throw out", out: []result{givesNothing("It has ended.")}},
+}
+
+var paying = map[string]operation{
+	"POST /v1/transactions": {id: "createTransaction", tag: "transactions", summary: "Begin a payment",
+		about: "Decides at once: approved under an exemption, step_up to a proof bound to amount and payee, held, or rejected. The same reference with the same request is the same transaction.",
+		in:    body((*exchange).createTransaction), out: []result{gives[transactionOut](201, "The transaction with the decision.")},
+		refuses: []problem.Code{problem.SessionEnded, problem.Conflict}},
+	"GET /v1/transactions":     {id: "listTransactions", tag: "transactions", summary: "List transactions", out: []result{gives[page[transactionOut]](200, "Newest first; authentications by id only.")}},
+	"GET /v1/transactions/:id": {id: "getTransaction", tag: "transactions", summary: "Look at a transaction (clauses 4.3.7, 5.15)", out: []result{gives[transactionOut](200, "The transaction.")}},
+	"POST /v1/transactions/:id/authentications": {id: "askAgain", tag: "transactions", summary: "Open a further authentication", about: "After one that expired.",
+		in: body((*exchange).askAgain), out: []result{gives[transactionOut](201, "The transaction with it.")}, refuses: []problem.Code{problem.SessionEnded, problem.Conflict}},
+	"POST /v1/transactions/:id/cancel":  deciding("cancelTransaction", "Cancel a payment that is not approved yet", body((*exchange).cancelTransaction)),
+	"POST /v1/transactions/:id/release": deciding("releaseTransaction", "Let a held payment ask for its proof (clause 5.26)", body((*exchange).releaseTransaction)),
+	"POST /v1/transactions/:id/reject":  deciding("rejectTransaction", "Reject a held payment (clause 5.26)", body((*exchange).rejectTransaction)),
+	"POST /v1/transactions/:id/status":  deciding("reportTransaction", "Report what became of an authorized payment", body((*exchange).reportTransaction)),
+}
+
+func deciding(id, summary string, in taken) operation {
+	return operation{id: id, tag: "transactions", summary: summary, in: in, out: []result{gives[transactionOut](200, "The transaction after it.")}, refuses: []problem.Code{problem.Conflict}}
+}
+
+// choices are members that hold one of several types.
+var choices = map[string][]reflect.Type{
+	"transactionOut.authentications": {reflect.TypeFor[authenticationOut](), reflect.TypeFor[attemptRef]()},
+}

@@ -1,0 +1,160 @@
+package api
+
+import (
+	"reflect"
+	"slices"
+
+	"mohur/authn"
+	"mohur/enrollment"
+	"mohur/parties"
+	"mohur/payment"
+	"mohur/risk"
+	"mohur/stoplist"
+	"mohur/tokens"
+)
+
+// enumOfType returns the values of a type of the domain, nil if it is open.
+func enumOfType(t reflect.Type) []string {
+	switch t {
+	case reflect.TypeFor[parties.Role]():
+		return texts(parties.Roles())
+	case reflect.TypeFor[parties.Channel]():
+		return texts(parties.Channels())
+	}
+	return nil
+}
+
+var (
+	attemptStates = texts([]authn.State{authn.Pending, authn.Granted, authn.Denied, authn.Expired})
+	levels        = texts([]authn.ACR{authn.Single, authn.Strong, authn.Linked})
+	shownValues   = []string{"none", "agent", "device"}
+	locales       = []string{"az", "en", "ru"}
+	segments      = []string{"retail", "corporate"}
+	services      = []string{"information", "transactional"}
+	otpKinds      = texts([]tokens.Kind{tokens.HOTP, tokens.TOTP, tokens.OCRA})
+	rowStates     = []string{"inert", "live", "suspended", "revoked", "quarantined", "damaged"}
+	sessionStates = []string{"live", "ended"}
+	decided       = texts([]risk.Decision{risk.Approved, risk.StepUp, risk.Held, risk.Rejected})
+)
+
+// enums are the values of members whose Go type is only text; those of a
+// parameter stand under its path. A test sends what is not among them.
+var enums = map[string][]string{
+	"beginIn.purpose":           texts([]authn.Purpose{authn.Login, authn.Action}),
+	"beginIn.channel":           texts(parties.Channels()),
+	"beginIn.acr":               texts([]authn.ACR{authn.Single, authn.Strong}),
+	"subjectIn.kind":            {"customer"},
+	"actionIn.name":             actions,
+	"answerIn.method":           methodNames(),
+	"authenticationOut.state":   attemptStates,
+	"authenticationOut.purpose": texts([]authn.Purpose{authn.Login, authn.Payment, authn.Action}),
+	"authenticationOut.channel": texts(parties.Channels()),
+	"authenticationOut.acr":     levels,
+	"authenticationOut.shown":   shownValues,
+	"authenticationOut.ways":    methodNames(),
+	"methodOut.method":          methodNames(),
+	"Offered.kind":              otpKinds,
+	"verdictOut.state":          attemptStates,
+	"verdictOut.acr":            levels,
+	"verdictOut.shown":          shownValues,
+	"transactionRef.state":      texts(transactionStates),
+	"customerIn.locale":         locales,
+	"customerIn.segment":        segments,
+	"customerOut.locale":        locales,
+	"customerOut.segment":       segments,
+	"customerOut.state":         texts([]parties.CustomerState{parties.CustomerActive, parties.CustomerSuspended}),
+	"secretIn.purpose":          {"pin", "enroll", "activate"},
+	"secretIn.channel":          {"sms", "email", "letter"},
+	"sessionOut.state":          sessionStates,
+	"sessionOut.channel":        texts(parties.Channels()),
+	"sessionOut.acr":            levels,
+	"sessionOut.shown":          shownValues,
+	"activeOut.channel":         texts(parties.Channels()),
+	"activeOut.acr":             levels,
+	"activeOut.shown":           shownValues,
+	"touchIn.activity":          {"user", "poll"},
+	"tokenOut.state":            texts(tokens.States()),
+	"credentialOut.kind":        otpKinds,
+	"credentialOut.state":       rowStates,
+	"changeOut.move":            append([]string{"import"}, texts(tokens.Moves())...),
+	"changeOut.from":            append([]string{""}, texts(tokens.States())...),
+	"changeOut.to":              texts(tokens.States()),
+	"reportIn.kind":             enrollment.ReportKinds(),
+	"customerReportIn.kind":     stoplist.Kinds(),
+	"customerReportIn.channel":  stoplist.Channels(),
+	"importOut.state":           texts([]tokens.ImportState{tokens.ImportRunning, tokens.ImportCompleted, tokens.ImportFailed}),
+	"importOut.format":          {"pskc", "auto"},
+	"import.format":             {"pskc", "auto"},
+	"transactionIn.channel":     texts(parties.Channels()),
+	"transactionIn.service":     services,
+	"transactionOut.channel":    texts(parties.Channels()),
+	"transactionOut.service":    services,
+	"transactionOut.decision":   decided,
+	"transactionOut.state":      texts(transactionStates),
+	"transactionOut.exemption":  {"low_value"},
+	"transactionOut.acr":        levels,
+	"transactionOut.shown":      shownValues,
+	"stepOut.state":             texts(transactionStates),
+	"statusIn.state":            texts([]payment.State{payment.Executed, payment.Failed}),
+	"/v1/tokens?state":          texts(tokens.States()),
+	"/v1/tokens?kind":           otpKinds,
+	"/v1/transactions?state":    texts(transactionStates),
+	"/v1/transactions?decision": decisions,
+	"/docs?lang":                locales,
+}
+
+// enumOf returns the values of a member or parameter, nil if it is open.
+func enumOf(key string) []string { return enums[key] }
+
+// methodNames are the methods a response can have.
+func methodNames() []string {
+	var names []string
+	for name := range carriers {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// needed are the members without which a request is refused whatever else is in
+// it; a test leaves out each of them. Under "?" stand parameters.
+var needed = map[string][]string{
+	"?":                {"/v1/audit/proof?index"},
+	"clientIn":         {"name", "roles"},
+	"transportIn":      {"name", "hex"},
+	"customerIn":       {"name", "locale", "segment"},
+	"pinIn":            {"pin", "proof"},
+	"secretIn":         {"purpose", "channel"},
+	"stateIn":          {"reason"},
+	"assignIn":         {"customer"},
+	"shipIn":           {"to"},
+	"deliverIn":        {"receipt"},
+	"activateIn":       {"activation_secret", "response"},
+	"reportIn":         {"kind"},
+	"customerReportIn": {"kind", "channel", "details"},
+	"answerIn":         {"method"},
+	"beginIn":          {"purpose", "channel"},
+	"introspectIn":     {"access_token"},
+	"touchIn":          {"activity"},
+	"transactionIn":    {"reference", "channel", "service", "amount", "purpose", "payer", "payee"},
+	"reasonIn":         {"reason"},
+	"partyIn":          {"name", "account", "bank"},
+	"moneyIn":          {"value", "currency"},
+	"askIn":            {"access_token"},
+	"whyIn":            {"reason"},
+	"statusIn":         {"jti", "state"},
+	"subjectIn":        {"kind", "id"},
+	"actionIn":         {"name"},
+}
+
+// longest are the lengths past which a text is refused.
+var longest = map[string]int{
+	"customerIn.name": 200, "customerIn.contract_ref": 64, "customerIn.contract_version": 64, "customerIn.kyc_ref": 64,
+	"contacts.phone": 32, "contacts.email": 254,
+	"proof.activation_secret": maxSecret, "activateIn.activation_secret": maxSecret,
+	"answerIn.code": maxSecret, "answerIn.pin": maxSecret, "answerIn.credential_id": maxName, "answerIn.binding": maxBinding, "beginIn.binding": maxBinding,
+	"stateIn.reason": 500, "reasonIn.reason": 500, "reasonIn.note": 2000, "whyIn.reason": 500, "statusIn.detail": 500, "reportIn.details": 2000, "customerReportIn.details": maxDetails,
+	"reserveIn.branch": maxName, "shipIn.to": maxFact, "shipIn.carrier": maxFact, "shipIn.tracking": maxFact, "deliverIn.receipt": maxFact,
+	"transactionIn.purpose": 200, "transactionIn.holder": 64, "partyIn.name": 140, "partyIn.account": 34, "partyIn.bank": 70, "partyIn.country": 2,
+	"transactionIn.reference": 64, "clientIn.name": 64,
+}

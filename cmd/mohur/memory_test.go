@@ -1,0 +1,263 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mohur/hsm"
+	"mohur/tokens/pskc"
+	"mohur/tokens/pskc/pskctest"
+)
+
+// secret is something that must not be in the memory of the server.
+type secret struct {
+	name  string
+	bytes []byte
+}
+
+// needle is one form of a secret, as it would stand in memory.
+type needle struct {
+	name string
+	text []byte
+}
+
+// leastNeedle is the shortest form that chance does not put there.
+const leastNeedle = 7
+
+// needles are all forms of a secret: as it is, in hexadecimal, in base64 and in
+// base32, these two at every alignment in a longer text. A long secret is sought
+// by its halves: whoever frees memory writes over its beginning.
+func (s secret) needles() (found []needle) {
+	add := func(form string, text []byte) {
+		if len(text) >= leastNeedle && !slices.ContainsFunc(found, func(n needle) bool { return bytes.Equal(n.text, text) }) {
+			found = append(found, needle{s.name + " " + form, text})
+		}
+	}
+	parts := [][]byte{s.bytes}
+	if len(s.bytes) >= 16 {
+		parts = [][]byte{s.bytes[:len(s.bytes)/2], s.bytes[len(s.bytes)/2:]}
+	}
+	for _, part := range parts {
+		add("raw", part)
+		digits := hex.EncodeToString(part)
+		add("hex", []byte(digits))
+		add("HEX", []byte(strings.ToUpper(digits)))
+		for at := range 3 {
+			for name, enc := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64url": base64.RawURLEncoding} {
+				add(name, inside(enc.EncodeToString(padded(at, part, 3)), at, len(part), 3, 4))
+			}
+		}
+		for at := range 5 {
+			text := inside(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(padded(at, part, 5)), at, len(part), 5, 8)
+			add("base32", text)
+			add("base32 small", bytes.ToLower(text))
+		}
+	}
+	return found
+}
+
+// padded puts part at a place in a block.
+func padded(at int, part []byte, block int) []byte {
+	return append(append(make([]byte, at), part...), make([]byte, block)...)
+}
+
+// inside is what of an encoding depends on nothing but the part: of blocks of so
+// many bytes, written as so many characters.
+func inside(text string, at, n, block, characters int) []byte {
+	first := (at*8*characters + block*8 - 1) / (block * 8)
+	last := (at + n) * characters / block
+	return []byte(text[first:last])
+}
+
+// TestNeedles: the search finds a secret in whatever it is written.
+func TestNeedles(t *testing.T) {
+	s := secret{"s", make([]byte, 20)}
+	rand.Read(s.bytes)
+	for before := range 6 {
+		text := append(append(make([]byte, before), s.bytes...), 1, 2, 3)
+		for form, written := range map[string]string{
+			"raw": string(text), "hex": hex.EncodeToString(text), "HEX": fmt.Sprintf("%X", text),
+			"base64": base64.StdEncoding.EncodeToString(text), "base64url": base64.URLEncoding.EncodeToString(text),
+			"base32": base32.StdEncoding.EncodeToString(text),
+		} {
+			hits := 0
+			for _, n := range s.needles() {
+				hits += strings.Count(written, string(n.text))
+			}
+			if hits < 2 { // both halves
+				t.Errorf("%s after %d bytes is not found", form, before)
+			}
+		}
+	}
+}
+
+// bearer is a customer with a token and a PIN of his own.
+type bearer struct {
+	*person
+	device *demoToken
+	pin    string
+}
+
+func (b *bearer) answer(code string) string {
+	var a attempt
+	err := b.cl.call(context.Background(), http.MethodPost, "/v1/authentications", map[string]any{
+		"customer": b.id, "purpose": "login", "channel": "pc",
+		"responses": []map[string]string{{"method": "otp", "code": code}, {"method": "pin", "pin": b.pin}},
+	}, &a)
+	var refused *problemError
+	switch {
+	case errors.As(err, &refused):
+		return strings.TrimPrefix(refused.Type, "urn:mohur:problem:")
+	case err != nil:
+		return err.Error()
+	}
+	return a.State
+}
+
+// newPIN is twelve digits that follow no rule.
+func newPIN(t *testing.T) string {
+	t.Helper()
+	digits := make([]byte, 12)
+	rand.Read(digits)
+	for i := range digits {
+		digits[i] = '0' + digits[i]%10
+	}
+	return string(digits)
+}
+
+// seedFile is what a manufacturer sends: seeds under a transport key.
+func seedFile(t *testing.T, key []byte, devices []*demoToken) (path string) {
+	t.Helper()
+	var file bytes.Buffer
+	w := pskctest.NewEncryptedWriter(&file, key, "acme", hsm.SHA256)
+	for _, d := range devices {
+		w.Add(pskctest.Key{Serial: d.serial, Algorithm: pskc.HOTP, Digits: 6, Secret: bytes.Clone(d.hotpSeed)})
+	}
+	path = filepath.Join(t.TempDir(), "batch.xml")
+	if err := errors.Join(w.Close(), os.WriteFile(path, file.Bytes(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func (r *remote) bearers(devices []*demoToken) (all []*bearer) {
+	r.t.Helper()
+	for _, d := range devices {
+		b := &bearer{&person{t: r.t, cl: r.admin(), id: "C-" + d.serial}, d, newPIN(r.t)}
+		b.call(http.MethodPut, "/v1/customers/"+b.id, map[string]any{
+			"name": "A B", "locale": "en", "segment": "retail", "contacts": map[string]string{"phone": "+994501234567", "email": "a@b.example"},
+			"contract_ref": "K", "contract_version": "1", "kyc_ref": "V",
+		}, nil)
+		b.call(http.MethodPut, "/v1/customers/"+b.id+"/pin", map[string]any{
+			"pin": b.pin, "proof": map[string]string{"activation_secret": b.secret("pin", "")},
+		}, nil)
+		b.receive(d.serial, d.code)
+		all = append(all, b)
+	}
+	return all
+}
+
+// check lets the bearers answer until so many answers were judged, one in four
+// of them right.
+func check(t *testing.T, all []*bearer, answers int) {
+	t.Helper()
+	var left atomic.Int64
+	left.Store(int64(answers))
+	var group sync.WaitGroup
+	for _, b := range all {
+		group.Go(func() {
+			wrong := wrongCode(b.device)
+			for n := 0; left.Add(-1) >= 0; n++ {
+				want, code := "authentication-failed", wrong
+				if n%4 == 3 {
+					want, code = "granted", b.device.code()
+				}
+				if state := b.answer(code); state != want {
+					t.Errorf("answer %d of %s is %s, not %s", n, b.id, state, want)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+// core dumps the memory of the server's process.
+func (r *remote) core() []byte {
+	r.t.Helper()
+	prefix := filepath.Join(r.t.TempDir(), "core")
+	pid := fmt.Sprint(r.cmd.Process.Pid)
+	out, err := exec.CommandContext(r.t.Context(), "gcore", "-o", prefix, pid).CombinedOutput()
+	if err != nil {
+		r.t.Fatalf("gcore (Debian package gdb; it needs the right to trace): %v\n%s", err, out)
+	}
+	dump, err := os.ReadFile(prefix + "." + pid)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return dump
+}
+
+// TestClause5_3_1_NoSecretInMemory is the thief who gets a dump of the server's
+// memory, by a crash, a backup of the machine or as its administrator. The
+// module is in another process, as an HSM is in another machine. After an import
+// and a thousand answers he finds no seed, no PIN and no key, in any encoding.
+func TestClause5_3_1_NoSecretInMemory(t *testing.T) {
+	r := remoteServer(t)
+	transport := make([]byte, 32)
+	rand.Read(transport)
+	keyFile := filepath.Join(t.TempDir(), "acme.hex")
+	if err := os.WriteFile(keyFile, []byte(hex.EncodeToString(transport)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "keys", "import-transport", "acme", "--file", keyFile, "--config", r.file)
+	var devices []*demoToken
+	for i := range 6 {
+		devices = append(devices, newDemoToken(fmt.Sprintf("MEM-%d", i)))
+	}
+	if out := must(t, "token", "import", seedFile(t, transport, devices), "--transport-key", "acme", "--config", r.file); !strings.Contains(out, "6 of 6") {
+		t.Fatal(out)
+	}
+	all := r.bearers(devices)
+	began := time.Now()
+	check(t, all, 1000)
+	t.Logf("1,000 answers in %v", time.Since(began))
+
+	secrets := []secret{{"the transport key", transport}, {"the HSM's PIN", []byte(r.pin())}}
+	for _, b := range all {
+		secrets = append(secrets, secret{"the seed of " + b.device.serial, b.device.hotpSeed}, secret{"the PIN of " + b.id, []byte(b.pin)})
+	}
+	dump := r.core()
+	if !bytes.Contains(dump, []byte("MEM-0")) {
+		t.Fatal("the dump does not even hold a serial number: the search proves nothing")
+	}
+	t.Logf("a dump of %d MiB", len(dump)>>20)
+	for _, s := range secrets {
+		for _, n := range s.needles() {
+			for at := bytes.Index(dump, n.text); at >= 0; {
+				t.Errorf("%s: %q", n.name, dump[max(0, at-60):min(len(dump), at+len(n.text)+40)])
+				next := bytes.Index(dump[at+1:], n.text)
+				if next < 0 {
+					break
+				}
+				at += 1 + next
+			}
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package bound
+
+import (
+	"context"
+	"errors"
+
+	"mohur/enrollment"
+	"mohur/parties"
+	"mohur/store"
+	"mohur/storecheck"
+)
+
+// Checks returns how each kind of bound record is verified by a check of the
+// store; secretByID reads a secret as the engine has it, which the domain never
+// asks for. As with every read, an incident is opened for one that does not fit.
+func (s *Store) Checks(secretByID func(context.Context, string) (enrollment.Secret, error)) map[string]func(ctx context.Context, id string) error {
+	return map[string]func(context.Context, string) error{
+		customer.name: checked(s.Customer),
+		client.name:   checked(s.Client),
+		token.name:    checked(s.Token),
+		secret.name: checked(func(ctx context.Context, id string) (enrollment.Secret, error) {
+			r, err := secretByID(ctx, id)
+			return secret.check(ctx, s, r, err)
+		}),
+		attempt.name:     checked(s.Attempt),
+		session.name:     checked(s.Session),
+		transaction.name: checked(s.Transaction),
+	}
+}
+
+func checked[T any](read func(context.Context, string) (T, error)) func(context.Context, string) error {
+	return func(ctx context.Context, id string) error {
+		_, err := read(ctx, id)
+		return verdict(err)
+	}
+}
+
+// verdict leaves out what is gone meanwhile, and what cannot be read, which the
+// engine tells itself.
+func verdict(err error) error {
+	switch {
+	case errors.Is(err, ErrTampered):
+		return storecheck.ErrTampered
+	case errors.Is(err, parties.ErrNotFound), errors.Is(err, store.ErrDamaged):
+		return nil
+	}
+	return err
+}
