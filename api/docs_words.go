@@ -5,17 +5,17 @@ package api
 var docsWords = map[string]map[string]string{
 	"en": {
 		"language": "English", "contents": "Contents", "callers": "Who may call it", "anybody": "anybody", "parameters": "Parameters", "request": "Request", "answer": "Answer",
-		"refusals": "Refusals", "example": "Example", "member": "Member", "type": "Type", "meaning": "Meaning", "needed": "needed", "types": "Types", "machine": "for machines", "version": "version", "by": "asked by", "none": "no body",
+		"refusals": "Refusals", "example": "Example", "needed": "needed", "types": "Types", "machine": "for machines", "version": "version",
 		"watch": "Watching", "clients": "Clients and keys", "customers": "Customers", "tokens": "Tokens", "authentications": "Authentications", "sessions": "Sessions", "transactions": "Transactions", "oversight": "Oversight",
 	},
 	"az": {
 		"language": "Azərbaycanca", "contents": "Mündəricat", "callers": "Kim çağıra bilər", "anybody": "hər kəs", "parameters": "Parametrlər", "request": "Sorğu", "answer": "Cavab",
-		"refusals": "İmtinalar", "example": "Nümunə", "member": "Sahə", "type": "Tip", "meaning": "Mənası", "needed": "mütləq", "types": "Tiplər", "machine": "maşınlar üçün", "version": "versiya", "by": "soruşan", "none": "gövdə yoxdur",
+		"refusals": "İmtinalar", "example": "Nümunə", "needed": "mütləq", "types": "Tiplər", "machine": "maşınlar üçün", "version": "versiya",
 		"watch": "Nəzarət", "clients": "Çağıran sistemlər və açarlar", "customers": "Müştərilər", "tokens": "Tokenlər", "authentications": "Autentifikasiya", "sessions": "Sessiyalar", "transactions": "Əməliyyatlar", "oversight": "Yoxlama",
 	},
 	"ru": {
 		"language": "Русский", "contents": "Содержание", "callers": "Кто может вызывать", "anybody": "любой", "parameters": "Параметры", "request": "Запрос", "answer": "Ответ",
-		"refusals": "Отказы", "example": "Пример", "member": "Поле", "type": "Тип", "meaning": "Значение", "needed": "обязательно", "types": "Типы", "machine": "для машин", "version": "версия", "by": "вызывает", "none": "без тела",
+		"refusals": "Отказы", "example": "Пример", "needed": "обязательно", "types": "Типы", "machine": "для машин", "version": "версия",
 		"watch": "Наблюдение", "clients": "Вызывающие системы и ключи", "customers": "Клиенты", "tokens": "Токены", "authentications": "Аутентификация", "sessions": "Сессии", "transactions": "Операции", "oversight": "Надзор",
 	},
 }

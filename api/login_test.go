@@ -165,12 +165,12 @@ func TestClause5_3_4_AnothersObjectsDoNotExist(t *testing.T) {
 		{"DELETE", "/v1/sessions/" + session.str("id"), nil},
 		{"GET", "/v1/transactions/" + tx, nil},
 		{"POST", "/v1/transactions/" + tx + "/cancel", nil},
-		{"POST", "/v1/transactions/" + tx + "/authentications", body{"access_token": token}},
 		{"GET", "/v1/customers/" + c.ID + "/limits", nil},
 	} {
 		w.ask(other, r.method, r.path, r.body).refused(404, "not-found")
 	}
 	w.ask(other, "POST", "/v1/transactions", payment("R-2", "10.00", token)).refused(403, "session-ended")
+	w.ask(other, "POST", "/v1/transactions/"+tx+"/authentications", body{"access_token": token}).refused(403, "session-ended")
 	w.ask(other, "POST", "/v1/sessions/introspect", body{"access_token": token}).is(200).has(body{"active": false})
 	if items := w.ask(other, "GET", "/v1/transactions", nil).is(200).at("items").([]any); len(items) != 0 {
 		t.Errorf("another's transactions: %v", items)

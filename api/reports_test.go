@@ -14,7 +14,9 @@ import (
 
 	"mohur/audit"
 	"mohur/banktest"
+	"mohur/enrollment"
 	"mohur/parties"
+	"mohur/settle"
 	"mohur/stoplist"
 	"mohur/tokens"
 	"mohur/tokens/pskc"
@@ -198,6 +200,12 @@ func TestClause5_17_3_ALostTokenIsRefusedEverywhere(t *testing.T) {
 	}
 	s := login(c.ID, d).is(201)
 	session, access := s.str("session.id"), s.str("session.access_token")
+	for _, m := range []enrollment.MoveCommand{{Move: tokens.Assign, Customer: c.ID}, {Move: tokens.Ship}, {Move: tokens.Deliver}} {
+		m.Caller, m.Token = w.Staff(), fresh.ID
+		_, err := w.Enrollment.Move(t.Context(), m)
+		w.must(nil, err)
+	}
+	wake := w.ask(w.as("operator"), "POST", "/v1/customers/"+c.ID+"/activation-secrets", body{"purpose": "activate", "token": fresh.ID, "channel": "sms"}).is(201).str("secret")
 	secret := w.ask(w.as("operator"), "POST", "/v1/customers/"+c.ID+"/activation-secrets", body{"purpose": "pin", "channel": "sms"}).is(201).str("secret")
 
 	w.HSM.FailAll(deviceFault)
@@ -205,6 +213,7 @@ func TestClause5_17_3_ALostTokenIsRefusedEverywhere(t *testing.T) {
 	out := w.ask(w.as("helpdesk"), "POST", "/v1/tokens/"+d.ID+"/report", body{"kind": "stolen", "details": "x"}).is(201)
 	quickly(t, "the report", began)
 	out.has(body{"suspended.0": d.ID})
+	w.ask(front, "POST", "/v1/customer-reports", body{"token": "serial:" + fresh.Serial, "kind": "lost", "channel": "phone", "details": "x"}).is(201)
 	w.HSM.Heal()
 
 	refusedEverywhere := func(when, cause string) {
@@ -219,12 +228,15 @@ func TestClause5_17_3_ALostTokenIsRefusedEverywhere(t *testing.T) {
 		for _, value := range []string{"10.00", "300.00"} {
 			w.ask(front, "POST", "/v1/transactions", w.payment(session, value)).refused(403, "session-ended")
 		}
-		w.ask(w.as("supervisor"), "GET", "/v1/tokens/"+fresh.ID, nil).is(200)
+		w.ask(front, "POST", "/v1/tokens/"+fresh.ID+"/activate", body{"activation_secret": wake, "response": body{"method": "otp", "code": fresh.HOTP()}}).refused(403, "authentication-failed")
 		login(other.ID, safe).is(201).str("session.id") // nobody else is stopped
 	}
 	w.api.SetWaits(0, 0, time.Nanosecond)
 	w.ask("", "GET", "/readyz", nil).is(503).has(body{"ready": false, "hsm": true, "stop_list": false})
 	refusedEverywhere("before the merge", "stop-list")
+	if w.Count("token.activation", "refused", "stop-list") != 1 {
+		t.Error("the activation was refused for something else")
+	}
 	w.ask(front, "PUT", "/v1/customers/"+c.ID+"/pin", body{"pin": "739201", "proof": body{"activation_secret": secret}}).refused(403, "authentication-failed")
 	w.ask(w.as("supervisor"), "POST", "/v1/tokens/"+d.ID+"/resume", body{"reason": "found"}).refused(409, "conflict")
 	w.merge()
@@ -362,6 +374,27 @@ func TestClause5_8_WhatCannotBeFoundIsForPeople(t *testing.T) {
 	}
 	if w.state(foreign) != tokens.Active || w.state(d) != tokens.Suspended {
 		t.Errorf("the token named by mistake is %s, the customer's own %s", w.state(foreign), w.state(d))
+	}
+}
+
+// A record that somebody changed never becomes readable by waiting: the report does
+// not wait for it, and what the customer holds besides is stopped.
+func TestClause5_27_AChangedRecordHoldsNoReportUp(t *testing.T) {
+	w := night(t)
+	c, d := w.Person(pskc.HOTP)
+	spare := w.Import(1, pskc.HOTP)[0]
+	w.Hand(spare, c.ID)
+	stolen, err := w.Engine.Token(t.Context(), d.ID)
+	w.must(nil, err)
+	stolen.Profile, stolen.Version = "oath-pin", stolen.Version+1
+	e, err := w.Audit.Draft(t.Context(), audit.Event{Name: "thief", Outcome: "done", Detail: 1})
+	w.must(nil, err)
+	_, err = w.Engine.Settle(t.Context(), settle.Command{Effects: []settle.Effect{tokens.SaveToken{Token: stolen}}, Entries: []audit.Draft{e}})
+	w.must(nil, err)
+	w.ask(w.as("frontend"), "POST", "/v1/customer-reports", body{"customer": c.ID, "token": d.ID, "kind": "stolen", "channel": "phone", "details": "x"}).
+		is(201).has(body{"suspended.0": spare.ID})
+	if w.Count("incident.opened", "open", "report.unmatched") != 1 || w.state(spare) != tokens.Suspended || w.Stops.Any() {
+		t.Error("the report waits, or nobody is told")
 	}
 }
 

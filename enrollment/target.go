@@ -31,7 +31,7 @@ func (s *Service) target(ctx context.Context, r stoplist.Report) (target, error)
 			return out, err
 		}
 		if out.customer == nil {
-			out.fault = "the customer is unknown"
+			out.fault = "the customer is unknown or his record was changed"
 		}
 	}
 	if r.Act == stoplist.CustomerSuspend || r.Act == stoplist.Damaged {
@@ -60,10 +60,11 @@ func (s *Service) target(ctx context.Context, r stoplist.Report) (target, error)
 	return out, nil
 }
 
-// known returns a customer, or nil.
+// known returns a customer, or nil: also for one whose record was changed behind
+// the server's back. It never becomes readable by waiting, and grants nothing.
 func (s *Service) known(ctx context.Context, id string) (*parties.Customer, error) {
 	c, err := s.Store.Customer(ctx, id)
-	if errors.Is(err, parties.ErrNotFound) {
+	if errors.Is(err, parties.ErrNotFound) || errors.Is(err, parties.ErrTampered) {
 		return nil, nil
 	}
 	if err != nil {
@@ -86,14 +87,14 @@ func (s *Service) named(ctx context.Context, r stoplist.Report, out *target) err
 		t, err = s.Store.Token(ctx, r.Token)
 		found = []tokens.Token{t}
 	}
-	if errors.Is(err, parties.ErrNotFound) {
+	if errors.Is(err, parties.ErrNotFound) || errors.Is(err, parties.ErrTampered) {
 		found, err = nil, nil
 	}
 	if err != nil {
 		return problem.Away(err)
 	}
 	if len(found) == 0 {
-		out.fault = "the token is unknown"
+		out.fault = "the token is unknown or its record was changed"
 		return nil
 	}
 	if r.Customer != "" {

@@ -17,6 +17,10 @@ import (
 // kind of record; the domain decides what a caller is told.
 var ErrNotFound = errors.New("no such record")
 
+// ErrTampered says that a record is not what the server wrote. A store that binds
+// its records returns it; unlike a part that is away it does not pass.
+var ErrTampered = errors.New("the record is not what the server wrote")
+
 // CustomerState is active or suspended.
 type CustomerState string
 

@@ -59,7 +59,7 @@ func (x *draft) tampered(indexed uint64) error {
 	if err != nil {
 		return problem.Away(err)
 	}
-	x.spent = signed
+	x.spent, x.counted = signed, signed.Version
 	in := incident.Incident{
 		ID: ident.New("in"), Kind: "allowance.quarantined", Service: string(x.t.Channel), Reference: x.t.Reference, Cause: "row-changed",
 		Content: "the count of a customer's exempt payments is not what the server wrote; nothing is exempt any more", At: x.now.UTC(), State: "open", Version: 1,
@@ -99,6 +99,7 @@ func (x *draft) swapAllowance(next settle.Hot) error {
 	if err != nil {
 		return problem.Away(err)
 	}
+	x.counted = signed.Version
 	x.effects = append(x.effects, settle.SwapHot{Hot: signed})
 	return nil
 }

@@ -174,6 +174,7 @@ type draft struct {
 	now      time.Time
 	opened   *authn.View
 	spent    settle.Hot // the customer's allowance as it was read
+	counted  uint64     // version it gets with this, 0 if it does not move
 	effects  []settle.Effect
 	events   []audit.Event
 }
@@ -201,7 +202,11 @@ func (x *draft) save(name, reason string) error {
 		return err
 	}
 	x.effects = append(x.effects, SaveTransaction{x.t})
-	x.events = append(x.events, x.service.event(x.by, x.customer, x.t, name, reason, nil))
+	e := x.service.event(x.by, x.customer, x.t, name, reason, nil)
+	if x.counted > 0 { // the log knows the last version of every hot row
+		e.Credential, e.Version = x.customer.Pseudonym, x.counted
+	}
+	x.events = append(x.events, e)
 	return nil
 }
 

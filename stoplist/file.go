@@ -49,7 +49,7 @@ func (l *List) rewrite() error {
 	if l.file != nil {
 		_ = l.file.Close() // nothing reads the old one any more
 	}
-	l.file, l.end, l.space, l.broken = f, int64(len(text)), space, false
+	l.file, l.end, l.space, l.broken, l.stale = f, int64(len(text)), space, false, false
 	return nil
 }
 

@@ -53,6 +53,7 @@ type List struct {
 	end      int64 // of what is written
 	space    int64 // what is reserved
 	broken   bool  // the disk did not confirm: the file is made anew before it is written again
+	stale    bool  // holds reports that were settled
 	keys     map[string]seal.Key
 	pending  []entry
 	answered []Report
@@ -230,5 +231,6 @@ func (l *List) drop(r Report) {
 	defer l.mu.Unlock()
 	l.pending = slices.DeleteFunc(slices.Clone(l.pending), func(e entry) bool { return e.Ack == r.Ack })
 	l.answer(r)
+	l.stale = true
 	l.publish()
 }

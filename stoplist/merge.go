@@ -29,7 +29,7 @@ func (l *List) Run(ctx context.Context, m Merger) {
 	defer tick.Stop()
 	told := ""
 	for {
-		if l.Pending() > 0 {
+		if l.waits() {
 			text := ""
 			if err := l.Merge(ctx, m); err != nil && ctx.Err() == nil {
 				text = err.Error()
@@ -51,6 +51,14 @@ func (l *List) Run(ctx context.Context, m Merger) {
 		case <-l.added:
 		}
 	}
+}
+
+// waits reports whether there is something to do: a report to be settled, or a
+// file that still holds one that was.
+func (l *List) waits() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.pending) > 0 || l.stale && l.file != nil
 }
 
 // Merge gives every report to m, oldest first, and takes those that were settled
@@ -75,11 +83,11 @@ func (l *List) Merge(ctx context.Context, m Merger) error {
 			break
 		}
 	}
-	if len(faults) == len(waiting) && len(waiting) > 0 {
-		return errors.Join(faults...)
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.stale {
+		return errors.Join(faults...)
+	}
 	if l.file == nil {
 		return errors.Join(append(faults, ErrClosed)...)
 	}

@@ -35,6 +35,7 @@ type Store interface {
 	Entries(ctx context.Context, from uint64, limit int) ([]audit.Entry, error)
 	Credential(ctx context.Context, id string) (tokens.Credential, error)
 	PIN(ctx context.Context, customer string) (pin.Record, error)
+	Customer(ctx context.Context, id string) (parties.Customer, error)
 	Hot(ctx context.Context, ids ...string) ([]settle.HotRead, error)
 }
 
@@ -44,6 +45,10 @@ const (
 	partCredential = "credential"
 	partPIN        = "pin"
 )
+
+// allowanceRow begins the id of the hot row in which package payment counts a
+// customer's exempt payments; the log names it by the customer's pseudonym.
+const allowanceRow = "allowance/"
 
 // Kind says what is wrong, for programs; Finding.Text says it for people.
 type Kind string
@@ -209,7 +214,7 @@ func (c *Check) row(ctx context.Context, part, key string) error {
 	case partPIN:
 		return c.pin(ctx, key)
 	case partHot:
-		return c.orphan(ctx, key)
+		return c.hot(ctx, key)
 	}
 	return nil
 }
@@ -226,10 +231,13 @@ func (c *Check) bound(ctx context.Context, part, id string, verify func(context.
 	return nil
 }
 
-// orphan looks for the record a hot row belongs to.
-func (c *Check) orphan(ctx context.Context, id string) error {
+// hot looks for the record a hot row belongs to. That of a customer's exempt
+// payments has none of its own, and is compared here.
+func (c *Check) hot(ctx context.Context, id string) error {
 	var err error
-	if customer, ok := strings.CutPrefix(id, pin.HotID("")); ok {
+	if customer, ok := strings.CutPrefix(id, allowanceRow); ok {
+		err = c.allowance(ctx, customer)
+	} else if customer, ok := strings.CutPrefix(id, pin.HotID("")); ok {
 		_, err = c.Store.PIN(ctx, customer)
 	} else {
 		_, err = c.Store.Credential(ctx, id)
@@ -238,7 +246,7 @@ func (c *Check) orphan(ctx context.Context, id string) error {
 		return known(err)
 	}
 	c.find(Finding{
-		Kind: KindMissing, Part: partHot, ID: id, Text: "a hot row has no record: the credential or PIN was removed",
+		Kind: KindMissing, Part: partHot, ID: id, Text: "a hot row has no record: the credential, PIN or customer was removed",
 		Do: "nothing can be judged by it; keep a copy of the file, compare it with the last backup, and revoke the token",
 	})
 	return nil

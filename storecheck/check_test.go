@@ -10,7 +10,10 @@ import (
 	"mohur/authn"
 	"mohur/banktest"
 	"mohur/enrollment"
+	"mohur/ident"
 	"mohur/parties"
+	"mohur/payment"
+	"mohur/risk"
 	"mohur/store/bolt"
 	"mohur/store/bolttest"
 	"mohur/storecheck"
@@ -179,6 +182,43 @@ func TestAttack03_APINPutBackIsFound(t *testing.T) {
 	check(t, b, true)
 	b.SetPIN(c.ID, "161803")
 	clean(t, b, "with a PIN after the quarantine")
+}
+
+// Clause 5.32: the count of exempt payments put back together with its index would
+// give more payments without a proof. It is found.
+func TestClause5_32_AnAllowancePutBackIsFound(t *testing.T) {
+	b := banktest.New(t)
+	c, d := b.Person(pskc.HOTP)
+	pay := func() {
+		t.Helper()
+		v, err := b.Authn.Begin(t.Context(), authn.BeginCommand{Caller: b.Front(), Customer: c.ID, Purpose: authn.Login, Channel: parties.Internet})
+		must(t, err)
+		_, err = b.Authn.Answer(t.Context(), authn.AnswerCommand{Caller: b.Front(), Attempt: v.Attempt.ID, Method: authn.PIN, Secret: banktest.PIN})
+		must(t, err)
+		v, err = b.Authn.Answer(t.Context(), authn.AnswerCommand{Caller: b.Front(), Attempt: v.Attempt.ID, Method: authn.OTP, Secret: d.HOTP()})
+		must(t, err)
+		party := payment.Party{Name: "A", Account: "AZ1", Bank: "B", Country: "AZ"}
+		paid, err := b.Payments.Create(t.Context(), payment.CreateCommand{
+			Caller: b.Front(), Session: v.Session.Session.ID, Reference: "R-" + ident.Text(8), Channel: parties.Internet, Service: "transactional",
+			Amount: payment.Money{Value: "20.00", Currency: "AZN"}, Purpose: "p", Payer: party, Payee: party,
+			Signals: risk.Signals{IP: "192.0.2.1", UserAgent: "u", DeviceID: "d", Country: "AZ"},
+		})
+		must(t, err)
+		if paid.Transaction.Exemption == "" {
+			t.Fatalf("%+v", paid.Transaction)
+		}
+	}
+	pay()
+	id := "allowance/" + c.ID
+	old := keep(b, id)
+	pay()
+	clean(t, b, "two exempt payments")
+	old.putBack(b, id)
+	found(t, check(t, b, false), storecheck.KindPutBack, id, "put back together")
+	if r := check(t, b, true); r.Quarantined != 1 {
+		t.Errorf("%+v", r)
+	}
+	clean(t, b, "in quarantine")
 }
 
 // Clause 5.3.2: what a writer of the file changes is named.

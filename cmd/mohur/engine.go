@@ -80,7 +80,7 @@ func (e *engine) open(ctx context.Context, o engineOptions) error {
 		Path: c.Store.Path, Node: c.Audit.Node, Logger: o.logger, Fatal: o.fatal, OnAppend: e.sequencer.Notify, Observe: o.observe,
 	})
 	if err != nil {
-		return err
+		return advised(err)
 	}
 	e.store = store
 	token, err := c.token(o.logger)

@@ -77,7 +77,10 @@ func (x *examination) asked(ctx context.Context, cl *client) {
 		return
 	}
 	defer resp.Body.Close()
-	var ready struct{ HSM, Store, Audit bool }
+	var ready struct {
+		HSM, Store, Audit bool
+		StopList          bool `json:"stop_list"`
+	}
 	if err := json.NewDecoder(resp.Body).Decode(&ready); err != nil {
 		x.bad(failing, "server", "see its log", "its answer cannot be read: %v", err)
 		return
@@ -85,7 +88,7 @@ func (x *examination) asked(ctx context.Context, cl *client) {
 	for _, part := range []struct {
 		name string
 		well bool
-	}{{"hsm", ready.HSM}, {"store", ready.Store}, {"audit", ready.Audit}} {
+	}{{"hsm", ready.HSM}, {"store", ready.Store}, {"audit", ready.Audit}, {"stop_list", ready.StopList}} {
 		if part.well {
 			x.ok(part.name, "the server says that all is well")
 		} else {

@@ -31,22 +31,27 @@ type remote struct {
 	*instance
 	net  *hsmtest.Network
 	cmd  *exec.Cmd
+	env  []string      // of the server's process, besides what it needs
 	done chan struct{} // closed when the process has ended
 }
 
 // remoteServer makes a development installation whose module is on the network.
-func remoteServer(t *testing.T) *remote {
+func remoteServer(t *testing.T, changes ...string) *remote {
 	t.Helper()
 	dir := filepath.Join(shortDir(t), "dev")
 	must(t, "init", "--dir", dir, "--development")
 	r := &remote{instance: &instance{t: t, dir: dir, file: filepath.Join(dir, configName)}}
 	r.net = hsmtest.NewNetwork(t, filepath.Join(dir, softHSMConf))
-	r.configure(map[string]string{
+	settings := map[string]string{
 		"module": r.net.Module, "profile": "p11-kit", "call_timeout": "400ms",
 		// Somebody who errs on purpose must not be told to come back later.
 		"customer_rate": "100000", "customer_burst": "100000", "source_rate": "100000", "source_burst": "100000",
 		"customer_failures": "100000", "source_failures": "100000", "caller_rate": "100000", "caller_burst": "100000",
-	})
+	}
+	for i := 0; i < len(changes); i += 2 {
+		settings[changes[i]] = changes[i+1]
+	}
+	r.configure(settings)
 	r.serve()
 	return r
 }
@@ -75,6 +80,7 @@ func (r *remote) configure(settings map[string]string) {
 // launch starts the server's process and does not wait for anything.
 func (r *remote) launch(env ...string) {
 	r.t.Helper()
+	env = append(env, r.env...)
 	self, err := os.Executable()
 	if err != nil {
 		r.t.Fatal(err)

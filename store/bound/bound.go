@@ -35,7 +35,7 @@ import (
 
 // ErrTampered says that a record is not what the server wrote. The domain tells
 // its caller that a part is away: nothing is granted on such a record.
-var ErrTampered = errors.New("bound: the record is not what the server wrote")
+var ErrTampered = fmt.Errorf("bound: %w", parties.ErrTampered)
 
 // Engine is a store as it keeps the bank: every interface of the domain.
 type Engine interface {
