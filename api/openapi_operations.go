@@ -28,7 +28,7 @@ var watching = map[string]operation{
 		out: []result{gives[healthShape](200, "It is.")}},
 	"GET /readyz": {id: "getReady", tag: "watch", summary: "Can the server do its work?", about: "Asks the HSM, the store and the audit log, at most once a second.",
 		out: []result{gives[readyOut](200, "All parts answer."), gives[readyOut](503, "A part is away; the members say which.")}},
-	"GET /metrics": {id: "getMetrics", tag: "watch", summary: "Figures in the text format of Prometheus",
+	"GET /metrics": {id: "getMetrics", tag: "watch", summary: "Figures in the text format of Prometheus: without a key to this machine, from elsewhere to auditor, admin and security",
 		out: []result{givesText("text/plain", "The figures.")}},
 	"GET /.well-known/jwks.json": {id: "getKeySet", tag: "watch", summary: "The keys that verify access tokens and authorizations (RFC 7517)",
 		out: []result{{status: 200, about: "The key set.", kind: "application/jwk-set+json", bodies: []reflect.Type{reflect.TypeFor[keySetShape]()}}}},

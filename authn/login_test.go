@@ -299,21 +299,6 @@ func TestClause5_22_EveryRefusalIsTheSame(t *testing.T) {
 	}
 }
 
-// A decoy is always the same for an id, and shaped like the real thing.
-func TestDecoysAreStable(t *testing.T) {
-	b := banktest.New(t)
-	c, _ := b.Person(pskc.TOTP)
-	real := begin(t, b, c.ID).Attempt
-	one, two, other := begin(t, b, "nobody").Attempt, begin(t, b, "nobody").Attempt, begin(t, b, "somebody").Attempt
-	if one.Offers[0].Credentials[0] != two.Offers[0].Credentials[0] || one.Offers[0].Credentials[0] == other.Offers[0].Credentials[0] {
-		t.Errorf("decoys: %+v, %+v, %+v", one.Offers, two.Offers, other.Offers)
-	}
-	if len(one.Offers) != len(real.Offers) || one.Offers[0].Method != real.Offers[0].Method ||
-		len(one.Offers[0].Credentials[0].Label) != len(real.Offers[0].Credentials[0].Label) || len(one.ID) != len(real.ID) || one.ACR != real.ACR {
-		t.Errorf("a decoy can be told: %+v, %+v", one, real)
-	}
-}
-
 // While the HSM is away nobody is granted and nothing is counted.
 func TestClause5_3_2_AnOutageIsNotAFailure(t *testing.T) {
 	b := banktest.New(t)

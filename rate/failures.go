@@ -85,6 +85,9 @@ func (f *Failures) pause(t *tally) time.Duration {
 // turn forgets the slots that have passed out of the window.
 func (f *Failures) turn(t *tally, now time.Time) {
 	slot := now.UnixNano() / int64(f.slow.Window/slots)
+	if slot+slots <= t.slot { // the clock was set back by more than the window
+		*t = tally{slot: slot}
+	}
 	if slot <= t.slot {
 		return
 	}

@@ -42,11 +42,10 @@ func (l *Limiter) Take(name string, now time.Time) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at, _ := l.next.Get(name)
-	switch {
-	case at.Before(now):
+	// What lies further ahead than a full burst is from before the clock was set
+	// back: it starts anew, or nobody would pass until the clock has caught up.
+	if at.Before(now) || at.Sub(now) > early+every {
 		at = now
-	case at.Sub(now) > early+every: // the clock was set back
-		at = now.Add(early + every)
 	}
 	if wait = at.Sub(now) - early; wait > 0 {
 		return wait

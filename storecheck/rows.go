@@ -131,6 +131,9 @@ func (c *Check) compareOnce(ctx context.Context, s *subject) (f *Finding, agrees
 		return &Finding{Kind: KindPutBack, Do: s.do, cause: "row-put-back", Text: fmt.Sprintf(
 			"audit entry %d wrote version %d of its hot row after version %d: the row was put back and then used, so a code may have been accepted twice", back.seq, back.version, back.after)}, false, nil
 	case version == logged, c.log.broken:
+		if read.Hot.State == settle.HotQuarantined {
+			c.report.Quarantined++
+		}
 		return nil, true, nil
 	}
 	if err := c.readLog(ctx); err != nil {

@@ -155,6 +155,22 @@ func TestClause5_3_2_ADamagedStoreIsRefused(t *testing.T) {
 	launch(t, dir).kill()
 }
 
+// TestDoctorSeesAClockSetBack: the store was written by a clock that was ahead.
+func TestDoctorSeesAClockSetBack(t *testing.T) {
+	dir := crashDir(t)
+	c, err := loadConfig(filepath.Join(dir, configName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := time.Now().Add(time.Hour)
+	if err := os.Chtimes(c.Store.Path, later, later); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := runs(t, dir, "doctor"); code != exitFailed || !strings.Contains(out, "the store was written after that") {
+		t.Errorf("%d %s", code, out)
+	}
+}
+
 // used is how long the file is up to its last page that holds anything.
 func used(b []byte) int {
 	n := len(bytes.TrimRight(b, "\x00"))

@@ -77,7 +77,7 @@ func load(t *testing.T, p *process, people []*story, round int, after time.Durat
 			for n := 0; !p.over(); n++ {
 				s.told = nil
 				g, err := s.logsIn(context.Background())
-				if n%2 == 1 && err == nil {
+				if n%2 == 0 && err == nil {
 					grants[i] = append(grants[i], g)
 					g, err = s.pays(context.Background(), fmt.Sprintf("%d-%d-%d", round, i, n))
 				}

@@ -35,8 +35,16 @@ type remote struct {
 	done chan struct{} // closed when the process has ended
 }
 
-// remoteServer makes a development installation whose module is on the network.
-func remoteServer(t *testing.T, changes ...string) *remote {
+// remoteServer serves a new installation whose module is on the network.
+func remoteServer(t *testing.T) *remote {
+	t.Helper()
+	r := newRemote(t)
+	r.serve()
+	return r
+}
+
+// newRemote makes the installation. Its configuration is changed as told.
+func newRemote(t *testing.T, changes ...string) *remote {
 	t.Helper()
 	dir := filepath.Join(shortDir(t), "dev")
 	must(t, "init", "--dir", dir, "--development")
@@ -52,7 +60,6 @@ func remoteServer(t *testing.T, changes ...string) *remote {
 		settings[changes[i]] = changes[i+1]
 	}
 	r.configure(settings)
-	r.serve()
 	return r
 }
 

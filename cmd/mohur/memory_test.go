@@ -9,11 +9,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -199,15 +202,34 @@ func check(t *testing.T, all []*bearer, answers int) {
 	group.Wait()
 }
 
-// others lets requests of others pass: what was typed last may still lie in the
-// buffers of the network, which they use after it.
+// others lets requests of others pass, until the garbage of those before has been
+// collected: what was typed last may lie in the buffers of the network till then.
 func (r *remote) others() {
 	r.t.Helper()
 	cl := r.admin()
-	for range 3000 {
-		err := cl.call(context.Background(), http.MethodGet, "/v1/tokens", nil, nil)
+	collections := func() (n int) {
+		resp, err := cl.http.Get(cl.base + "/metrics")
 		if err != nil {
 			r.t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if m := regexp.MustCompile(`(?m)^go_gc_duration_seconds_count (\d+)$`).FindSubmatch(text); m != nil {
+			n, _ = strconv.Atoi(string(m[1])) // digits
+		}
+		return n
+	}
+	for before, end := collections(), time.Now().Add(time.Minute); collections() < before+5; {
+		if time.Now().After(end) {
+			r.t.Fatal("nothing is collected")
+		}
+		for range 200 {
+			if err := cl.call(context.Background(), http.MethodGet, "/v1/tokens", nil, nil); err != nil {
+				r.t.Fatal(err)
+			}
 		}
 	}
 }
@@ -269,12 +291,20 @@ func search(dump []byte, needles []needle, found func(n needle, at int)) {
 
 func head(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }
 
+// hardened is what a server's process needs in its environment so that memory is
+// overwritten when it is freed, in C and in Go (see docs/hsm.md). Without it, a
+// module's library leaves seeds and keys of an import in its freed buffers
+// (p11-kit's does), and closed connections leave the PINs that came over them.
+var hardened = []string{"GLIBC_TUNABLES=glibc.malloc.perturb=165:glibc.malloc.tcache_count=0", "GODEBUG=clobberfree=1"}
+
 // TestClause5_3_1_NoSecretInMemory is the thief who gets a dump of the server's
 // memory, by a crash, a backup of the machine or as its administrator. The
 // module is in another process, as an HSM is in another machine. After an import
 // and a thousand answers he finds no seed, no PIN and no key, in any encoding.
 func TestClause5_3_1_NoSecretInMemory(t *testing.T) {
-	r := remoteServer(t, "call_timeout", "10s")
+	r := newRemote(t, "call_timeout", "10s")
+	r.env = hardened
+	r.serve()
 	transport := make([]byte, 32)
 	rand.Read(transport)
 	keyFile := filepath.Join(t.TempDir(), "acme.hex")

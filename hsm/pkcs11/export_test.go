@@ -7,6 +7,9 @@ func Connected() int { return int(connected.Load()) }
 var (
 	FaultOf = faultOf
 	CodeOf  = codeOf
+
+	Classes   = classes
+	BlobCodes = blobCodes
 )
 
 // ErrOtherKeys is the fault of a token that came back with other keys.

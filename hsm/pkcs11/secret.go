@@ -1,13 +1,8 @@
 package pkcs11
 
 import (
-	"crypto/rand"
 	"errors"
-	"runtime"
-	"slices"
 	"sync"
-
-	p11 "github.com/miekg/pkcs11"
 )
 
 // secret is this package's own copy of a seed or key on its way into the module.
@@ -60,27 +55,4 @@ func zero(b []byte) bool {
 		any |= v
 	}
 	return any == 0
-}
-
-// createSecret makes a key of a value that this process has in the clear.
-//
-// A library that speaks to its device over a network has the value in buffers of
-// its own then, and frees them as they are: p11-kit's does, where a memory dump
-// showed a transport key. So the same is done again at once, on the same thread,
-// with a random value of the same length: it takes the same path through the
-// library, and lands in the same buffers. Nothing demands that it does, but the
-// allocators there are give back last what they were given last.
-func (s *session) createSecret(value []byte, inToken bool, template []*p11.Attribute) (p11.ObjectHandle, error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	with := func(token bool, v []byte) []*p11.Attribute {
-		return append(slices.Clone(template), p11.NewAttribute(p11.CKA_TOKEN, token), p11.NewAttribute(p11.CKA_VALUE, v))
-	}
-	object, err := s.plain.createObject(s.handle, with(inToken, value))
-	other := make([]byte, len(value))
-	_, _ = rand.Read(other) // never fails
-	if cover, refused := s.plain.createObject(s.handle, with(false, other)); refused == nil {
-		_ = s.ctx.DestroyObject(s.handle, cover) // it lives in the session, and no longer
-	}
-	return object, err
 }

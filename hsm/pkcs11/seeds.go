@@ -72,12 +72,14 @@ func (m *Module) HMAC(ctx context.Context, seed hsm.WrappedSeed, h hsm.Hash, mes
 // The object has to be extractable for that, which is why it lives no longer
 // than the call, in a session that nobody else uses.
 func (w *worker) wrapSeed(padded []byte) (hsm.WrappedSeed, error) {
-	seed, err := w.createSecret(padded, false, []*p11.Attribute{
+	seed, err := w.plain.createObject(w.handle, []*p11.Attribute{
 		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY),
 		p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_GENERIC_SECRET),
+		p11.NewAttribute(p11.CKA_TOKEN, false),
 		p11.NewAttribute(p11.CKA_PRIVATE, true),
 		p11.NewAttribute(p11.CKA_SENSITIVE, true),
 		p11.NewAttribute(p11.CKA_EXTRACTABLE, true),
+		p11.NewAttribute(p11.CKA_VALUE, padded),
 	})
 	if err != nil {
 		return hsm.WrappedSeed{}, err

@@ -161,11 +161,12 @@ func (l *link) importTransport(key hsm.Key, value []byte) error {
 		return inputFault("the token has a transport key of that name: delete it first")
 	}
 	return l.with(readWrite, func(s *session) error {
-		_, err := s.createSecret(value, true, []*p11.Attribute{
+		_, err := l.plain.createObject(s.handle, []*p11.Attribute{
 			p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY),
 			p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_AES),
 			p11.NewAttribute(p11.CKA_LABEL, label(key)),
 			p11.NewAttribute(p11.CKA_ID, versioned(key, 1)),
+			p11.NewAttribute(p11.CKA_TOKEN, true),
 			p11.NewAttribute(p11.CKA_PRIVATE, true),
 			p11.NewAttribute(p11.CKA_SENSITIVE, true),
 			p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
@@ -177,6 +178,7 @@ func (l *link) importTransport(key hsm.Key, value []byte) error {
 			p11.NewAttribute(p11.CKA_WRAP, false),
 			p11.NewAttribute(p11.CKA_UNWRAP, false),
 			p11.NewAttribute(p11.CKA_DERIVE, false),
+			p11.NewAttribute(p11.CKA_VALUE, value),
 		})
 		return err
 	})

@@ -115,6 +115,9 @@ func (s *Store) commitBatch(batch []*request) {
 		s.durable.abandon()
 		defer s.stop(lost)
 	}
+	if err == nil {
+		s.observe(len(batch), appended, time.Since(start))
+	}
 	for i, r := range batch {
 		if err != nil {
 			r.done <- err
@@ -122,12 +125,10 @@ func (s *Store) commitBatch(batch []*request) {
 			r.done <- answers[i]
 		}
 	}
-	if err == nil {
-		s.observe(len(batch), appended, time.Since(start))
-	}
 }
 
-// observe tells those who want to know of a commit.
+// observe tells those who want to know of a commit, before anybody is answered:
+// whoever looks after his answer finds it counted.
 func (s *Store) observe(batch, appended int, d time.Duration) {
 	if s.options.Observe != nil {
 		s.options.Observe(batch, d)

@@ -1,0 +1,47 @@
+package authn_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"mohur/authn"
+	"mohur/banktest"
+	"mohur/tokens/pskc"
+)
+
+// shape is what an outsider sees of an attempt beside its random parts.
+func shape(a authn.Attempt) string {
+	out := string(a.ACR) + "/" + string(a.State)
+	for _, o := range a.Offers {
+		out += "/" + string(o.Method)
+		for _, c := range o.Credentials {
+			out += fmt.Sprintf(" %s %d %d", c.Kind, len(c.Label), len(c.ID))
+		}
+		out += fmt.Sprint(" ", len(o.Question))
+	}
+	return out + fmt.Sprint(a.Ways)
+}
+
+// A decoy is always the same for an id, and every shape a customer's log-in has
+// is one that unknown ids have too.
+func TestDecoysAreStable(t *testing.T) {
+	b := banktest.New(t)
+	decoys := map[string]int{}
+	for i := range 60 {
+		id := fmt.Sprintf("nobody-%d", i)
+		one, two := begin(t, b, id).Attempt, begin(t, b, id).Attempt
+		for j, o := range one.Offers {
+			if !slices.Equal(o.Credentials, two.Offers[j].Credentials) {
+				t.Fatalf("%s: %+v, then %+v", id, one.Offers, two.Offers)
+			}
+		}
+		decoys[shape(one)]++
+	}
+	for _, kinds := range [][]pskc.Algorithm{{pskc.TOTP}, {pskc.HOTP}, {pskc.OCRA}, {pskc.HOTP, pskc.OCRA}, {pskc.TOTP, pskc.OCRA}} {
+		c, _ := b.Person(kinds...)
+		if s := shape(begin(t, b, c.ID).Attempt); decoys[s] == 0 {
+			t.Errorf("a customer with %v is told from a decoy by %s; decoys: %v", kinds, s, decoys)
+		}
+	}
+}
