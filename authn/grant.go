@@ -43,7 +43,7 @@ func (j *judgement) grant(c candidate, withPIN bool, at time.Time) (ruling, erro
 		return j.refuse("level-not-reached")
 	}
 	j.attempt.State, j.attempt.ACR, j.attempt.AMR = Granted, reached, amr(withPIN, c.profile.PINOnDevice)
-	p := Proof{ACR: reached, Shown: j.attempt.Shown, AMR: j.attempt.AMR, Credential: c.credential, At: j.received}
+	p := Proof{ACR: reached, Shown: j.attempt.Shown, AMR: j.attempt.AMR, Credential: c.credential, At: j.received, By: j.by}
 	switch j.attempt.Purpose {
 	case Login:
 		return j.grantLogin(p)

@@ -64,6 +64,7 @@ type Proof struct {
 	AMR        []string
 	Credential tokens.Credential
 	At         time.Time
+	By         parties.Caller // who brought the answer
 }
 
 // Consequence is settled together with the verdict.

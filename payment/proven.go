@@ -8,7 +8,6 @@ import (
 
 	"mohur/authn"
 	"mohur/canonical"
-	"mohur/parties"
 	"mohur/problem"
 )
 
@@ -34,7 +33,7 @@ func (s *Service) Proven(ctx context.Context, a authn.Attempt, p authn.Proof, ov
 	if p.ACR.Rank() < authn.ACR(s.Policy.PaymentACR).Rank() || !proves(t, d) {
 		return authn.Consequence{}, authn.ErrNotPending
 	}
-	x := &draft{service: s, ctx: ctx, by: parties.Caller{ID: a.Client}, customer: c, t: t, d: d, now: p.At}
+	x := &draft{service: s, ctx: ctx, by: p.By, customer: c, t: t, d: d, now: p.At}
 	x.t.Version++
 	x.t.ACR, x.t.Shown, x.t.AMR = string(p.ACR), p.Shown, p.AMR
 	if over {

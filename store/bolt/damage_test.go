@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +64,9 @@ func openBytes(t testing.TB, file []byte) error {
 	}
 	s, err := Open(Options{Path: path, Node: "n1"})
 	if err != nil {
+		if strings.Contains(err.Error(), "freepages") {
+			t.Errorf("bbolt was given pages it panics on: %v", err)
+		}
 		return err
 	}
 	defer s.Close()
@@ -137,6 +141,34 @@ func TestOverwritten(t *testing.T) {
 	// One head of two is what a power failure leaves.
 	if err := openBytes(t, append(make([]byte, 4096), file[4096:]...)); err != nil {
 		t.Errorf("with the second head alone: %v", err)
+	}
+}
+
+// TestKeysOutOfBounds: a key changed so that it is in order on its own page and
+// not in the tree is found before bbolt finds it.
+func TestKeysOutOfBounds(t *testing.T) {
+	file := sampleFile(t)
+	found := 0
+	for at := 2 * 4096; at < len(file); at += 4096 {
+		page := file[at : at+4096]
+		if native.Uint16(page[8:]) != pageLeaf || native.Uint16(page[10:]) < 2 || native.Uint64(page) != uint64(at/4096) {
+			continue
+		}
+		n := int(native.Uint16(page[10:]))
+		for i, to := range map[int]byte{0: 0x00, n - 1: 0xff} {
+			damaged := bytes.Clone(file)
+			e, err := readElement(damaged[at+pageHeader+i*elementSize:at+4096], false)
+			if err != nil || len(e.key) == 0 {
+				continue
+			}
+			e.key[0] = to
+			if errors.Is(openBytes(t, damaged), store.ErrDamaged) {
+				found++
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d changed keys were found: this test shows nothing", found)
 	}
 }
 

@@ -15,13 +15,19 @@ const (
 	bucketHead  = 16 // root page 8, sequence 8; with root 0 the page follows inline
 )
 
-// elements checks what a page of keys holds; an inline one lies in a value.
-func (w *pageWalk) elements(b []byte, inline bool) error {
+// inline is the page number of a bucket that lies in a value.
+const inline = 0
+
+// elements checks what a page of keys holds, and has the pages below it checked.
+// Keys out of their parent's bounds matter as much as bad lengths: bbolt answers
+// them with a panic while a goroutine of its own goes on reading.
+func (w *pageWalk) elements(b []byte, in subtree) error {
 	if len(b) < pageHeader {
 		return fmt.Errorf("has only %d bytes", len(b))
 	}
 	flags, n := native.Uint16(b[8:]), int(native.Uint16(b[10:]))
-	if flags != pageLeaf && (flags != pageBranch || inline || n == 0) {
+	branch := flags == pageBranch
+	if flags != pageLeaf && (!branch || in.page == inline || n == 0) {
 		return fmt.Errorf("has the flags %#x", flags)
 	}
 	if pageHeader+n*elementSize > len(b) {
@@ -29,43 +35,67 @@ func (w *pageWalk) elements(b []byte, inline bool) error {
 	}
 	var last []byte
 	for i := range n {
-		key, err := w.element(b, pageHeader+i*elementSize, flags == pageBranch, inline)
+		e, err := readElement(b[pageHeader+i*elementSize:], branch)
 		if err != nil {
 			return fmt.Errorf("key %d: %w", i, err)
 		}
-		if i > 0 && bytes.Compare(last, key) >= 0 {
+		if i == 0 && string(e.key) < in.min || i > 0 && bytes.Compare(last, e.key) >= 0 || in.max != "" && string(e.key) >= in.max {
 			return fmt.Errorf("key %d is out of order", i)
 		}
-		last = key
+		last = e.key
+		if branch {
+			w.below(e, i == 0, in.max)
+		} else if err := w.bucket(e, in); err != nil {
+			return fmt.Errorf("key %d: %w", i, err)
+		}
 	}
 	return nil
 }
 
-// element checks the element at a place of a page and returns its key.
-func (w *pageWalk) element(b []byte, at int, branch, inline bool) ([]byte, error) {
-	var flags uint32
+// below notes the page under a key of a branch, and the key as the bound of the
+// one before it.
+func (w *pageWalk) below(e element, first bool, max string) {
+	if !first {
+		w.todo[len(w.todo)-1].max = string(e.key)
+	}
+	w.todo = append(w.todo, subtree{page: e.page, min: string(e.key), max: max})
+}
+
+// bucket checks a value that is a bucket, whose keys are bounded by nothing.
+func (w *pageWalk) bucket(e element, in subtree) error {
+	if !e.isBucket {
+		return nil
+	}
+	if in.page == inline || len(e.value) < bucketHead {
+		return errors.New("is not a bucket")
+	}
+	if root := native.Uint64(e.value); root != inline {
+		w.todo = append(w.todo, subtree{page: root})
+		return nil
+	}
+	return w.elements(e.value[bucketHead:], subtree{page: inline})
+}
+
+type element struct {
+	key, value []byte
+	page       uint64
+	isBucket   bool
+}
+
+// readElement reads the element at the beginning of b, which goes on to the end
+// of its page.
+func readElement(b []byte, branch bool) (e element, err error) {
 	var pos, ksize, vsize uint64
-	e := b[at:]
 	if branch {
-		pos, ksize = uint64(native.Uint32(e)), uint64(native.Uint32(e[4:]))
-		w.todo = append(w.todo, native.Uint64(e[8:]))
+		pos, ksize = uint64(native.Uint32(b)), uint64(native.Uint32(b[4:]))
+		e.page = native.Uint64(b[8:])
 	} else {
-		flags, pos = native.Uint32(e), uint64(native.Uint32(e[4:]))
-		ksize, vsize = uint64(native.Uint32(e[8:])), uint64(native.Uint32(e[12:]))
+		e.isBucket = native.Uint32(b)&bucketFlag != 0
+		pos, ksize, vsize = uint64(native.Uint32(b[4:])), uint64(native.Uint32(b[8:])), uint64(native.Uint32(b[12:]))
 	}
-	if pos+ksize+vsize > uint64(len(e)) {
-		return nil, errors.New("reaches beyond the page")
+	if pos+ksize+vsize > uint64(len(b)) {
+		return element{}, errors.New("reaches beyond the page")
 	}
-	key, value := e[pos:pos+ksize], e[pos+ksize:pos+ksize+vsize]
-	if flags&bucketFlag == 0 {
-		return key, nil
-	}
-	if inline || len(value) < bucketHead {
-		return nil, errors.New("is not a bucket")
-	}
-	if root := native.Uint64(value); root != 0 {
-		w.todo = append(w.todo, root)
-		return key, nil
-	}
-	return key, w.elements(value[bucketHead:], true)
+	e.key, e.value = b[pos:pos+ksize], b[pos+ksize:pos+ksize+vsize]
+	return e, nil
 }

@@ -44,8 +44,15 @@ type pageWalk struct {
 	r    io.ReaderAt
 	head head
 	seen []uint64 // a bit for every page met: each is reached once
-	todo []uint64
+	todo []subtree
 	buf  []byte // of the page being checked
+}
+
+// subtree is a page yet to be checked and the keys it may have: from min on,
+// below max; "" is unbounded.
+type subtree struct {
+	page     uint64
+	min, max string
 }
 
 // checkPages returns an error wrapping store.ErrDamaged for a file whose pages
@@ -58,7 +65,7 @@ func checkPages(r io.ReaderAt, size int64) error {
 	if pages := uint64(size / h.pageSize); h.end > pages {
 		return fmt.Errorf("%w: the file has been cut off: it has %d of its %d pages", store.ErrDamaged, pages, h.end)
 	}
-	w := pageWalk{r: r, head: h, seen: make([]uint64, h.end/64+1), todo: []uint64{h.root}}
+	w := pageWalk{r: r, head: h, seen: make([]uint64, h.end/64+1), todo: []subtree{{page: h.root}}}
 	if err := w.walk(); err != nil {
 		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
@@ -109,14 +116,14 @@ func (w *pageWalk) walk() error {
 		}
 	}
 	for len(w.todo) > 0 {
-		id := w.todo[len(w.todo)-1]
+		next := w.todo[len(w.todo)-1]
 		w.todo = w.todo[:len(w.todo)-1]
-		b, err := w.page(id)
+		b, err := w.page(next.page)
 		if err != nil {
 			return err
 		}
-		if err := w.elements(b, false); err != nil {
-			return fmt.Errorf("page %d: %w", id, err)
+		if err := w.elements(b, next); err != nil {
+			return fmt.Errorf("page %d: %w", next.page, err)
 		}
 	}
 	return nil
