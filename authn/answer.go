@@ -193,6 +193,9 @@ func (s *Service) evaluate(ctx context.Context, a Attempt, cmd AnswerCommand, re
 	case !s.bound(a, cmd.Binding):
 		return j.foreign()
 	case offer == nil || !offer.has(cmd.Credential):
+		if a.Decoy {
+			return j.spend(a.Cause)
+		}
 		return j.spend("not-offered")
 	case cmd.Method == PIN:
 		return j.takePIN(cmd.Secret)

@@ -173,12 +173,9 @@ func (s *Service) fake(ctx context.Context, o Opening) (subject, error) {
 	}
 	out := subject{decoy: true, suites: map[string]otp.Suite{}}
 	label := mask(fmt.Sprintf("%04d", binary.BigEndian.Uint32(sum[16:])%10000))
-	shape := sum[21] % 4 // two in four a generator, one a token that signs, one both
-	if shape != 3 {
-		out.offers = append(out.offers, Offer{Method: OTP, Credentials: []Offered{{ID: ident.From("cr", sum[:16]), Kind: decoyKind(sum[20]), Label: label}}})
-		out.ways = append(out.ways, []Method{OTP, PIN})
-	}
-	if shape >= 2 {
+	out.offers = append(out.offers, Offer{Method: OTP, Credentials: []Offered{{ID: ident.From("cr", sum[:16]), Kind: decoyKind(sum[20]), Label: label}}})
+	out.ways = append(out.ways, []Method{OTP, PIN})
+	if sum[21]&1 == 1 { // every other one can sign payments too, as most tokens of a bank
 		id := ident.From("cr", sum[16:])
 		if out.suites[id], err = otp.ParseSuite(decoySuite); err != nil {
 			return subject{}, problem.Away(err)
