@@ -24,12 +24,7 @@ import (
 	"mohur/tokens/pskc/pskctest"
 )
 
-// slowOnes is how many slow connections are held open at once. The process that
-// holds them is another one than the server's: each may open 20,000 files at
-// least where these tests run.
-const slowOnes = 10_000
-
-// dribble is that process: `dribble ADDRESS N` keeps N connections open, says
+// dribble is the process of the slow ones: `dribble ADDRESS N` keeps N connections open, says
 // "N open" once it has opened them, and goes on until its input ends. A third say
 // nothing, a third send bytes of a TLS greeting, a third shake hands and send a
 // header, each a byte a second; one that is closed is opened again.
@@ -123,7 +118,8 @@ func crowdOf(t *testing.T, address string, n int) {
 	}
 }
 
-// TestAttack03_SlowConnectionsStopNobody: with 10,000 connections that say little
+// TestAttack03_SlowConnectionsStopNobody: with 10,000 connections (fewer under the
+// race detector) that say little
 // or nothing, opened again whenever they are closed, customers log in over
 // connections of their own, from the same address: where the server holds as many
 // as it does by default, and where it has room for all of them.

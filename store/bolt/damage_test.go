@@ -148,7 +148,7 @@ func TestOverwritten(t *testing.T) {
 // not in the tree is found before bbolt finds it.
 func TestKeysOutOfBounds(t *testing.T) {
 	file := sampleFile(t)
-	found := 0
+	found, opened := 0, 0
 	for at := 2 * 4096; at < len(file); at += 4096 {
 		page := file[at : at+4096]
 		if native.Uint16(page[8:]) != pageLeaf || native.Uint16(page[10:]) < 2 || native.Uint64(page) != uint64(at/4096) {
@@ -162,8 +162,10 @@ func TestKeysOutOfBounds(t *testing.T) {
 				continue
 			}
 			e.key[0] = to
-			if errors.Is(openBytes(t, damaged), store.ErrDamaged) {
+			if err := checkPages(bytes.NewReader(damaged), int64(len(damaged))); errors.Is(err, store.ErrDamaged) {
 				found++
+			} else if opened++; opened < 10 {
+				openBytes(t, damaged) // which fails if it is bbolt that finds it
 			}
 		}
 	}
