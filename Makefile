@@ -59,6 +59,10 @@ lint: setup ## gofmt, go vet, shellcheck, staticcheck, govulncheck
 lint-light: setup ## the parts of lint that need no vulnerability database
 	@scripts/lint format vet shell staticcheck
 
+.PHONY: slow
+slow: setup ## 10,000 slow connections beside log-ins, without the race detector
+	go test -count=1 -run SlowConn -v ./cmd/mohur
+
 .PHONY: clauses
 clauses: ## which clauses and attacks have a test, and which have none
 	@go run ./house/clauses
