@@ -33,6 +33,9 @@ type engine struct {
 
 // engineOptions are who is told of what.
 type engineOptions struct {
+	// create makes the store where there is none: `mohur init` only. A server whose
+	// disk is not mounted must not begin a new bank in its place.
+	create bool
 	logger *slog.Logger
 	// fatal is told what the process does not survive: a write the disk did not
 	// confirm, or calls that never return from the HSM's library.
@@ -77,7 +80,8 @@ func (e *engine) open(ctx context.Context, o engineOptions) error {
 	c := e.config
 	e.sequencer = &audit.Sequencer{Origin: c.Audit.Origin, Every: c.Audit.Every, Interval: c.Audit.Interval}
 	store, err := bolt.Open(bolt.Options{
-		Path: c.Store.Path, Node: c.Audit.Node, Logger: o.logger, Fatal: o.fatal, OnAppend: e.sequencer.Notify, Observe: o.observe,
+		MustExist: !o.create,
+		Path:      c.Store.Path, Node: c.Audit.Node, Logger: o.logger, Fatal: o.fatal, OnAppend: e.sequencer.Notify, Observe: o.observe,
 	})
 	if err != nil {
 		return advised(err)

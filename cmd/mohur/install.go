@@ -123,7 +123,7 @@ func firstClient(ctx context.Context, file string) (key string, err error) {
 	if err != nil {
 		return "", err
 	}
-	e, err := openEngine(ctx, c, engineOptions{logger: slog.New(slog.DiscardHandler)})
+	e, err := openEngine(ctx, c, engineOptions{create: true, logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return "", err
 	}
