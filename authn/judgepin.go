@@ -72,6 +72,9 @@ func (j *judgement) sameRecord(was pin.Record) error {
 }
 
 func (j *judgement) quarantinePIN(hot settle.Hot, rec pin.Record) error {
+	if err := j.service.HSM.Check(j.ctx); err != nil {
+		return problem.Away(err)
+	}
 	q, err := j.service.quarantined(j.ctx, hot)
 	if err != nil {
 		return err

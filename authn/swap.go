@@ -64,6 +64,10 @@ func (j *judgement) notify(kind string) error {
 // quarantine takes a credential out of use whose row or record is not what was
 // written: nobody is granted, an incident is opened, once.
 func (j *judgement) quarantine(c *candidate) error {
+	// Another module's keys would make every row look changed: is it ours?
+	if err := j.service.HSM.Check(j.ctx); err != nil {
+		return problem.Away(err)
+	}
 	why := c.reason
 	if why == "" {
 		why = "record-changed"

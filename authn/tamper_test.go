@@ -8,6 +8,7 @@ import (
 
 	"mohur/authn"
 	"mohur/banktest"
+	"mohur/problem"
 	"mohur/store/bolttest"
 	"mohur/tokens/pskc"
 )
@@ -158,4 +159,33 @@ func credentialOf(t *testing.T, b *banktest.Bank, d *banktest.Device) string {
 		t.Fatal(err)
 	}
 	return tk.Credentials[0]
+}
+
+// A module that answers with other keys than the bank's, after a failover for
+// instance, makes every row look changed. That is an outage: nothing is
+// quarantined, no incident is opened, and all is well when the module is back.
+func TestClause5_3_5_AnotherModulesKeysAreAnOutage(t *testing.T) {
+	b := banktest.New(t)
+	c, d := b.Person(pskc.HOTP)
+	id := credentialOf(t, b, d)
+	was := row(b, "hot", id)
+	changed := bytes.Clone(was)
+	changed[50] ^= 1
+	put(b, "hot", id, changed)
+	v := begin(t, b, c.ID)
+	if _, err := answer(t, b, v.Attempt.ID, authn.PIN, banktest.PIN); err != nil {
+		t.Fatal(err)
+	}
+	b.HSM.FailIn("Check", hsmAway)
+	if _, err := answer(t, b, v.Attempt.ID, authn.OTP, d.HOTP()); !problem.Is(err, problem.Unavailable) {
+		t.Fatalf("with another module's keys: %v", err)
+	}
+	b.HSM.Heal()
+	if n := b.Count("credential.quarantined", "", "") + b.Count("incident.opened", "", ""); n != 0 {
+		t.Fatalf("%d quarantines and incidents", n)
+	}
+	put(b, "hot", id, was)
+	if _, err := login(t, b, c.ID, authn.OTP, d.HOTP(), banktest.PIN); err != nil {
+		t.Fatalf("with the module back: %v", err)
+	}
 }

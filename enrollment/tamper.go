@@ -16,6 +16,10 @@ import (
 // tampered takes a credential or PIN out of use whose stored state is not what
 // the server wrote, and opens an incident.
 func (s *Service) tampered(ctx context.Context, row settle.Hot, cause string, at time.Time) ([]settle.Effect, error) {
+	// Another module's keys would make every row look changed: is it ours?
+	if err := s.HSM.Check(ctx); err != nil {
+		return nil, problem.Away(err)
+	}
 	if row.Version < math.MaxUint64 {
 		row.Version++
 	}

@@ -62,7 +62,7 @@ func TestSignAndVerify(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	// An independent library agrees.
-	if parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256}); err != nil {
+	if parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256}); err != nil {
 		t.Error(err)
 	} else if _, err := parsed.Verify(pub); err != nil {
 		t.Error(err)

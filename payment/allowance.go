@@ -51,6 +51,9 @@ func (x *draft) allowance(in *risk.Payment) error {
 // tampered takes the row out of use and opens an incident, with whatever is
 // decided for the payment.
 func (x *draft) tampered(indexed uint64) error {
+	if err := x.service.HSM.Check(x.ctx); err != nil {
+		return problem.Away(err)
+	}
 	x.spent.Version, x.spent.State, x.spent.Owner = indexed, settle.HotQuarantined, settle.OwnerOf(x.customer.ID)
 	if x.spent.Version < math.MaxUint64 {
 		x.spent.Version++

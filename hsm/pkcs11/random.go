@@ -1,6 +1,7 @@
 package pkcs11
 
 import (
+	"bytes"
 	"context"
 
 	"mohur/hsm"
@@ -24,8 +25,14 @@ func (g *generation) drawn(s *session, n int) ([]byte, error) {
 // Check computes a MAC, the cheapest call that needs library, device, log-in and
 // key alike. While the module is away it says why.
 func (m *Module) Check(ctx context.Context) error {
-	_, err := call(ctx, m, "Check", hsm.RowMAC, func(w *worker) ([]byte, error) {
+	got, err := call(ctx, m, "Check", hsm.RowMAC, func(w *worker) ([]byte, error) {
 		return w.mac(hsm.RowMAC, []byte(witnessMessage))
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	if m.witness != nil && !bytes.Equal(got, m.witness.macs[hsm.RowMAC]) {
+		return &hsm.Fault{Class: hsm.ClassConfig, Op: "Check", Key: hsm.RowMAC, Err: errOtherKeys}
+	}
+	return nil
 }

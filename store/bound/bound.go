@@ -54,11 +54,18 @@ type Engine interface {
 
 var _ Engine = (*Store)(nil)
 
+// Module is the part of an HSM that makes the MACs and says whether its keys are
+// still the bank's.
+type Module interface {
+	settle.MACer
+	Check(ctx context.Context) error
+}
+
 // Store is an engine whose deciding records are bound. What it does not override
 // is the engine's own: lists for people, hot rows, counters.
 type Store struct {
 	Engine
-	HSM   settle.MACer
+	HSM   Module
 	Audit *audit.Drafter
 	Now   func() time.Time
 }
@@ -84,6 +91,10 @@ func (s *Store) verify(ctx context.Context, kind, id string, record any, mac []b
 		return err
 	}
 	if !hmac.Equal(want, mac) {
+		// Another module's keys would make every record look changed: is it ours?
+		if err := s.HSM.Check(ctx); err != nil {
+			return err
+		}
 		return errors.Join(fmt.Errorf("%w: %s %q", ErrTampered, kind, id), s.tell(ctx, kind, id, mac))
 	}
 	return nil
