@@ -83,7 +83,7 @@ func (s *Service) Begin(ctx context.Context, cmd BeginCommand) (View, error) {
 
 func (s *Service) checkBegin(cmd BeginCommand) error {
 	var c problem.Check
-	c.Unless(ValidCustomerID(cmd.Customer), "customer", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
+	c.Unless(parties.ValidName(cmd.Customer), "customer", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
 	c.Unless(slices.Contains(parties.Channels(), cmd.Channel), "channel", "needs to be pc, internet or mobile")
 	c.Unless(cmd.Purpose == Login || cmd.Purpose == Action, "purpose", "needs to be login or action; a payment's proof is begun by its transaction")
 	c.Unless((cmd.Purpose == Action) == (cmd.Action != nil), "action", "goes with purpose action, and only with it")
@@ -96,11 +96,6 @@ func (s *Service) checkBegin(cmd BeginCommand) error {
 		return problem.New(problem.Forbidden, "this client does not serve the channel "+string(cmd.Channel))
 	}
 	return nil
-}
-
-// ValidCustomerID bounds what a front end may call a customer.
-func ValidCustomerID(id string) bool {
-	return parties.ValidName(id)
 }
 
 // raise returns the higher level of the two.

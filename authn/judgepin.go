@@ -72,12 +72,9 @@ func (j *judgement) sameRecord(was pin.Record) error {
 }
 
 func (j *judgement) quarantinePIN(hot settle.Hot, rec pin.Record) error {
-	if err := j.service.HSM.Check(j.ctx); err != nil {
-		return problem.Away(err)
-	}
-	q, err := j.service.quarantined(j.ctx, hot)
+	q, err := hot.Quarantined(j.ctx, j.service.HSM)
 	if err != nil {
-		return err
+		return problem.Away(err)
 	}
 	j.effects = append(j.effects, settle.Quarantine{Hot: q})
 	j.incident(hot.ID, rec.Pseudonym, q.Version, "pin-record-changed")

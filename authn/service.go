@@ -13,6 +13,7 @@ import (
 	"mohur/ident"
 	"mohur/parties"
 	"mohur/problem"
+	"mohur/rate"
 	"mohur/risk"
 	"mohur/seal"
 	"mohur/settle"
@@ -143,14 +144,5 @@ func notFound(err error, what string) error {
 
 // sleepUntil waits for the floor of time, or for the caller to go away.
 func (s *Service) sleepUntil(ctx context.Context, received time.Time, floor time.Duration) {
-	left := floor - s.Now().Sub(received)
-	if left <= 0 {
-		return
-	}
-	t := time.NewTimer(left)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
+	rate.Rest(ctx, floor-s.Now().Sub(received))
 }

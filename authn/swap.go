@@ -1,8 +1,6 @@
 package authn
 
 import (
-	"context"
-	"math"
 	"time"
 
 	"mohur/audit"
@@ -64,34 +62,18 @@ func (j *judgement) notify(kind string) error {
 // quarantine takes a credential out of use whose row or record is not what was
 // written: nobody is granted, an incident is opened, once.
 func (j *judgement) quarantine(c *candidate) error {
-	// Another module's keys would make every row look changed: is it ours?
-	if err := j.service.HSM.Check(j.ctx); err != nil {
-		return problem.Away(err)
-	}
 	why := c.reason
 	if why == "" {
 		why = "record-changed"
 	}
-	hot, err := j.service.quarantined(j.ctx, c.hot)
+	hot, err := c.hot.Quarantined(j.ctx, j.service.HSM)
 	if err != nil {
-		return err
+		return problem.Away(err)
 	}
 	c.reason = "quarantined"
 	j.effects = append(j.effects, settle.Quarantine{Hot: hot})
 	j.incident(c.credential.ID, c.credential.Pseudonym, hot.Version, why)
 	return nil
-}
-
-func (s *Service) quarantined(ctx context.Context, row settle.Hot) (settle.Hot, error) {
-	if row.Version < math.MaxUint64 {
-		row.Version++
-	}
-	row.State = settle.HotQuarantined
-	signed, err := row.Sign(ctx, s.HSM)
-	if err != nil {
-		return settle.Hot{}, problem.Away(err)
-	}
-	return signed, nil
 }
 
 // incident opens an incident about a credential or PIN and tells the log.

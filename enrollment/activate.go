@@ -9,6 +9,7 @@ import (
 	"mohur/hsm"
 	"mohur/parties"
 	"mohur/problem"
+	"mohur/rate"
 	"mohur/settle"
 	"mohur/tokens"
 )
@@ -200,14 +201,5 @@ func (s *Service) activationEvent(cmd ActivateCommand, c parties.Customer, t tok
 
 // floor waits until every refusal has taken as long as any other.
 func (s *Service) floor(ctx context.Context, received time.Time) {
-	left := s.Floor - s.Now().Sub(received)
-	if left <= 0 {
-		return
-	}
-	t := time.NewTimer(left)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
+	rate.Rest(ctx, s.Floor-s.Now().Sub(received))
 }

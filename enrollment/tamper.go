@@ -2,7 +2,6 @@ package enrollment
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"mohur/audit"
@@ -16,15 +15,7 @@ import (
 // tampered takes a credential or PIN out of use whose stored state is not what
 // the server wrote, and opens an incident.
 func (s *Service) tampered(ctx context.Context, row settle.Hot, cause string, at time.Time) ([]settle.Effect, error) {
-	// Another module's keys would make every row look changed: is it ours?
-	if err := s.HSM.Check(ctx); err != nil {
-		return nil, problem.Away(err)
-	}
-	if row.Version < math.MaxUint64 {
-		row.Version++
-	}
-	row.State = settle.HotQuarantined
-	signed, err := row.Sign(ctx, s.HSM)
+	signed, err := row.Quarantined(ctx, s.HSM)
 	if err != nil {
 		return nil, problem.Away(err)
 	}

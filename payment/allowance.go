@@ -51,14 +51,8 @@ func (x *draft) allowance(in *risk.Payment) error {
 // tampered takes the row out of use and opens an incident, with whatever is
 // decided for the payment.
 func (x *draft) tampered(indexed uint64) error {
-	if err := x.service.HSM.Check(x.ctx); err != nil {
-		return problem.Away(err)
-	}
-	x.spent.Version, x.spent.State, x.spent.Owner = indexed, settle.HotQuarantined, settle.OwnerOf(x.customer.ID)
-	if x.spent.Version < math.MaxUint64 {
-		x.spent.Version++
-	}
-	signed, err := x.spent.Sign(x.ctx, x.service.HSM)
+	x.spent.Version, x.spent.Owner = indexed, settle.OwnerOf(x.customer.ID)
+	signed, err := x.spent.Quarantined(x.ctx, x.service.HSM)
 	if err != nil {
 		return problem.Away(err)
 	}

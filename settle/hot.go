@@ -127,6 +127,27 @@ func (h Hot) Sign(ctx context.Context, m MACer) (Hot, error) {
 	return h, nil
 }
 
+// Module is the part of an HSM that makes the MACs and says whether its keys are
+// still the bank's.
+type Module interface {
+	MACer
+	Check(ctx context.Context) error
+}
+
+// Quarantined returns the signed row that takes h out of use. It asks first
+// whether the module is ours: another one's keys, after a failover for instance,
+// would make every row look changed, and that is an outage.
+func (h Hot) Quarantined(ctx context.Context, m Module) (Hot, error) {
+	if err := m.Check(ctx); err != nil {
+		return Hot{}, err
+	}
+	if h.Version < math.MaxUint64 {
+		h.Version++
+	}
+	h.State = HotQuarantined
+	return h.Sign(ctx, m)
+}
+
 // HotRead is a row as read: the row, the last version the index knows, and
 // whether both were there.
 type HotRead struct {

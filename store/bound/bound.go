@@ -54,18 +54,11 @@ type Engine interface {
 
 var _ Engine = (*Store)(nil)
 
-// Module is the part of an HSM that makes the MACs and says whether its keys are
-// still the bank's.
-type Module interface {
-	settle.MACer
-	Check(ctx context.Context) error
-}
-
 // Store is an engine whose deciding records are bound. What it does not override
 // is the engine's own: lists for people, hot rows, counters.
 type Store struct {
 	Engine
-	HSM   Module
+	HSM   settle.Module
 	Audit *audit.Drafter
 	Now   func() time.Time
 }
