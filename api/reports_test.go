@@ -398,12 +398,14 @@ func TestClause5_27_AChangedRecordHoldsNoReportUp(t *testing.T) {
 	}
 }
 
-// While the HSM is away a client is who it was within the day, for reports alone.
+// While the HSM is away a client is who it was within the day, for reports alone,
+// also when the server has forgotten the MAC of its record.
 func TestAClientIsRememberedForReportsAlone(t *testing.T) {
 	w := night(t)
 	_, d := w.Person(pskc.HOTP)
 	report := body{"token": d.ID, "kind": "lost", "channel": "phone", "details": "x"}
 	stranger := w.as("operator")
+	w.ForgetRows()
 	w.HSM.FailAll(deviceFault)
 	w.ask(w.as("frontend"), "POST", "/v1/customer-reports", report).is(201)
 	w.ask(stranger, "POST", "/v1/customer-reports", report).refused(503, "unavailable")

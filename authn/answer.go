@@ -64,14 +64,18 @@ func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
 	if err := s.pace.admit(a.Customer, source, received); err != nil {
 		return View{}, err
 	}
-	leave, err := s.queue.enter(ctx, keysOf(a, cmd)...)
+	leave, waited, err := s.queue.enter(ctx, keysOf(a, cmd)...)
 	if err != nil {
 		return View{}, err
+	}
+	first := &a
+	if waited {
+		first = nil // whoever was before it has changed it
 	}
 	// From here on the caller cannot get away: what is evaluated is counted.
 	judged, done := context.WithTimeout(context.WithoutCancel(ctx), s.Settings.JudgeTime)
 	defer done()
-	r, err := s.rule(judged, cmd, received)
+	r, err := s.rule(judged, cmd, received, first)
 	leave() // the floor of time is not waited for in the queue: others need not wait with him
 	if err != nil {
 		return View{}, err
@@ -95,13 +99,16 @@ func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
 }
 
 // rule evaluates and settles until the store agrees that nothing moved between.
-func (s *Service) rule(ctx context.Context, cmd AnswerCommand, received time.Time) (ruling, error) {
+// first is the attempt as it was read before the queue, where nobody was in it;
+// if it has moved all the same, settling says so.
+func (s *Service) rule(ctx context.Context, cmd AnswerCommand, received time.Time, first *Attempt) (ruling, error) {
 	over := false
 	for range maxTries {
-		a, err := s.answerable(ctx, cmd.Caller, cmd.Attempt)
+		a, err := s.current(ctx, cmd, first)
 		if err != nil {
 			return ruling{}, err
 		}
+		first = nil
 		r, err := s.evaluate(ctx, a, cmd, received, over)
 		if errors.Is(err, errMoved) {
 			continue
@@ -127,6 +134,14 @@ func (s *Service) rule(ctx context.Context, cmd AnswerCommand, received time.Tim
 		}
 	}
 	return ruling{}, problem.Away(errors.New("authn: the credential kept changing"))
+}
+
+// current is the attempt an answer is evaluated against.
+func (s *Service) current(ctx context.Context, cmd AnswerCommand, first *Attempt) (Attempt, error) {
+	if first != nil {
+		return *first, nil
+	}
+	return s.answerable(ctx, cmd.Caller, cmd.Attempt)
 }
 
 // visible loads an attempt for a caller; what others began does not exist.

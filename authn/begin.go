@@ -46,7 +46,7 @@ func (s *Service) Begin(ctx context.Context, cmd BeginCommand) (View, error) {
 	if err := s.Admit(cmd.Caller, cmd.Customer, cmd.Signals.IP); err != nil {
 		return View{}, err
 	}
-	leave, err := s.queue.enter(ctx, "begin/"+cmd.Customer)
+	leave, _, err := s.queue.enter(ctx, "begin/"+cmd.Customer)
 	if err != nil {
 		return View{}, err
 	}

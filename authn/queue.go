@@ -26,28 +26,31 @@ type line struct {
 	waiting int
 }
 
-// enter waits for the turn on all keys and returns the function that leaves.
-// Keys are taken in sorted order, so that two callers never wait for each other.
-func (q *queue) enter(ctx context.Context, keys ...string) (func(), error) {
+// enter waits for the turn on all keys and returns the function that leaves, and
+// whether somebody was before it on one of them. Keys are taken in sorted order,
+// so that two callers never wait for each other.
+func (q *queue) enter(ctx context.Context, keys ...string) (leave func(), waited bool, err error) {
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	var held []string
-	leave := func() {
+	leave = func() {
 		for _, k := range slices.Backward(held) {
 			q.leave(k)
 		}
 	}
 	for _, k := range keys {
-		if err := q.wait(ctx, k); err != nil {
+		after, err := q.wait(ctx, k)
+		if err != nil {
 			leave()
-			return nil, err
+			return nil, false, err
 		}
+		waited = waited || after
 		held = append(held, k)
 	}
-	return leave, nil
+	return leave, waited, nil
 }
 
-func (q *queue) wait(ctx context.Context, key string) error {
+func (q *queue) wait(ctx context.Context, key string) (after bool, err error) {
 	q.mu.Lock()
 	if q.lines == nil {
 		q.lines = make(map[string]*line)
@@ -59,16 +62,17 @@ func (q *queue) wait(ctx context.Context, key string) error {
 	}
 	if l.waiting > queueLength {
 		q.mu.Unlock()
-		return &problem.Error{Code: problem.TooMany, Detail: "too many answers at once; try again", RetryAfter: time.Second, Limit: "queue"}
+		return false, &problem.Error{Code: problem.TooMany, Detail: "too many answers at once; try again", RetryAfter: time.Second, Limit: "queue"}
 	}
+	after = l.waiting > 0
 	l.waiting++
 	q.mu.Unlock()
 	select {
 	case l.turn <- struct{}{}:
-		return nil
+		return after, nil
 	case <-ctx.Done():
 		q.gone(key, l)
-		return problem.Away(ctx.Err())
+		return false, problem.Away(ctx.Err())
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -48,6 +49,8 @@ type Bank struct {
 	Authn      *authn.Service
 	Enrollment *enrollment.Service
 	Payments   *payment.Service
+
+	rows *hsm.Recall
 }
 
 // fast is a pace that no test reaches unless it wants to.
@@ -101,8 +104,22 @@ func (b *Bank) Open() {
 	b.must(b.Authn.Start(b.T.Context()))
 }
 
+// rowsRecalled is small, so that rows are forgotten in tests too.
+const rowsRecalled = 256
+
+// ForgetRows makes the bank forget the MACs it has made and verified, as after a
+// restart.
+func (b *Bank) ForgetRows() {
+	b.T.Helper()
+	for i := range 2*rowsRecalled + 1 {
+		_, err := b.rows.MAC(b.T.Context(), hsm.RowMAC, "forget", []byte(strconv.Itoa(i)))
+		b.must(err)
+	}
+}
+
 func (b *Bank) wire() {
-	var m hsm.Module = b.HSM
+	m := hsm.NewRecall(b.HSM, rowsRecalled)
+	b.rows = m
 	now, policy := b.Clock.Now, risk.Version1()
 	b.Audit = &audit.Drafter{Keys: b.Keys, Bank: b.Key, Now: now}
 	b.Disk = &Disk{Engine: b.Engine}

@@ -59,6 +59,33 @@ func (h Hash) String() string {
 	return fmt.Sprintf("Hash(%d)", uint8(h))
 }
 
+// RSAPadding is how a value was padded before it was encrypted with RSA.
+type RSAPadding uint8
+
+// The paddings of XML Encryption: rsa-1_5 is RSAES-PKCS1-v1_5, and
+// rsa-oaep-mgf1p is RSAES-OAEP with SHA-1, MGF1 with SHA-1 and no label (RFC 8017
+// section 7).
+const (
+	PKCS1v15 RSAPadding = iota + 1
+	OAEP
+)
+
+// String names the padding as RFC 8017 does.
+func (p RSAPadding) String() string {
+	switch p {
+	case PKCS1v15:
+		return "RSAES-PKCS1-v1_5"
+	case OAEP:
+		return "RSAES-OAEP"
+	}
+	return fmt.Sprintf("RSAPadding(%d)", uint8(p))
+}
+
+// MaxWrapped is the longest value, in bytes, that DecryptKW takes: a key of 256
+// bytes and the eight that RFC 3394 adds. Every block of it is six calls into the
+// module, one after the other.
+const MaxWrapped = 256 + 8
+
 // MaxSeed is the longest seed, in bytes: the block of SHA-1 and SHA-256. Every
 // seed is padded with zeros to it before it is wrapped, which leaves the HMAC
 // unchanged (RFC 2104 section 2) and makes every blob the same size.
@@ -76,7 +103,7 @@ type WrappedSeed struct {
 type KeyInfo struct {
 	Key     Key    `json:"key"`
 	Version int    `json:"version"`
-	Type    string `json:"type"` // AES-256, HMAC-SHA256, EC P-256
+	Type    string `json:"type"` // AES-256, HMAC-SHA256, EC P-256, RSA-3072
 	Use     string `json:"use"`
 	ID      string `json:"id,omitempty"` // RFC 7638 thumbprint of a public key
 }
@@ -104,6 +131,17 @@ type Module interface {
 	// DecryptCBC decrypts whole AES-CBC blocks under a transport key. Padding
 	// is the caller's, after he has checked the MAC.
 	DecryptCBC(ctx context.Context, key Key, iv, ciphertext []byte) ([]byte, error)
+	// DecryptKW undoes RFC 3394 under an AES transport key. wrapped has whole
+	// eight-byte blocks, 24 to MaxWrapped bytes; the result, which the caller
+	// clears, is eight shorter. A value that fails the integrity check is
+	// ClassBlob, one of an impossible length ClassInput.
+	DecryptKW(ctx context.Context, key Key, wrapped []byte) ([]byte, error)
+	// DecryptRSA decrypts under an RSA transport key and takes the padding off;
+	// the caller clears the result. Whatever is wrong with the ciphertext, its
+	// length included, is one and the same ClassBlob fault. Under PKCS1v15 even
+	// that answer helps who may ask often (Bleichenbacher): a caller goes on with
+	// a random key instead of it, and instead of a key of the wrong length.
+	DecryptRSA(ctx context.Context, key Key, padding RSAPadding, ciphertext []byte) ([]byte, error)
 	// Random returns n bytes of the module's random generator.
 	Random(ctx context.Context, n int) ([]byte, error)
 	// Check makes one cheap round trip through a key; readiness asks it.

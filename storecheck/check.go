@@ -76,6 +76,7 @@ type Finding struct {
 	row       string // the hot row to be put in quarantine, "" if there is none
 	pseudonym string
 	cause     string // for the incident
+	told      bool   // an incident tells of it
 }
 
 // Report is what was looked at and what was found.
@@ -94,7 +95,7 @@ const MaxFindings = 1000
 // Check is one run. It is used by one goroutine, once.
 type Check struct {
 	Store   Store
-	HSM     settle.MACer
+	HSM     settle.Module
 	Settler settle.Store
 	Audit   *audit.Drafter
 	Now     func() time.Time
@@ -105,9 +106,17 @@ type Check struct {
 	Bound map[string]func(ctx context.Context, id string) error
 	Parts []string // in the order to be looked at
 
-	Quarantine bool           // puts the credentials that are found in quarantine
+	Quarantine bool           // puts the credentials that are found in quarantine, and opens an incident for every other finding
 	By         parties.Caller // who asked
 	Progress   func(done, total int)
+
+	// Pace is called after each few hundred rows or entries and may wait; an error
+	// of it ends the check. Found is told of each finding at once. Again is asked
+	// whether to try a row once more that could not be looked at: nil is yes, and an
+	// error ends the check. Each may be nil.
+	Pace  func(ctx context.Context) error
+	Found func(Finding)
+	Again func(ctx context.Context, err error) error
 
 	log    history
 	done   int
@@ -145,19 +154,43 @@ func (c *Check) run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", part, err)
 		}
 	}
-	for pseudonym, t := range c.log.trails {
-		if !t.met && t.first < began {
-			c.find(Finding{
-				Kind: KindMissing, Part: partCredential, ID: pseudonym,
-				Text: fmt.Sprintf("the audit log knows a credential or PIN of this pseudonym since entry %d, and the store has none", t.first),
-				Do:   "a record was removed or edited: keep a copy of the file, compare it with the last backup, and hand its owner a new token or PIN",
-			})
+	for _, t := range c.log.trails {
+		if t.met || t.first >= began {
+			continue
+		}
+		if err := c.missing(ctx, t.first); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// missing tells of a pseudonym that the store does not have, by the entry that
+// named it first.
+func (c *Check) missing(ctx context.Context, first uint64) error {
+	entries, err := c.Store.Entries(ctx, first, 1)
+	if err != nil {
+		return err
+	}
+	h := audit.Header{Credential: "unknown"}
+	if len(entries) == 1 {
+		if h, err = audit.ParseHeader(entries[0].Header); err != nil {
+			return err
+		}
+	}
+	return c.find(ctx, Finding{
+		Kind: KindMissing, Part: partCredential, ID: h.Credential,
+		Text: fmt.Sprintf("the audit log knows a credential or PIN of this pseudonym since entry %d, and the store has none", first),
+		Do:   "a record was removed or edited: keep a copy of the file, compare it with the last backup, and hand its owner a new token or PIN",
+	})
+}
+
+// count says how much there is, for who looks how far it is: counting reads every
+// page of a part at once.
 func (c *Check) count(ctx context.Context) error {
+	if c.Progress == nil {
+		return nil
+	}
 	tail, err := c.Store.Tail(ctx)
 	if err != nil {
 		return err
@@ -173,10 +206,28 @@ func (c *Check) count(ctx context.Context) error {
 	return nil
 }
 
-func (c *Check) advance(n int) {
+// advance notes that so much was looked at, and makes the pause that is due.
+func (c *Check) advance(ctx context.Context, n int) error {
 	c.done += n
 	if c.Progress != nil {
 		c.Progress(min(c.done, c.total), c.total)
+	}
+	if c.Pace != nil {
+		return c.Pace(ctx)
+	}
+	return nil
+}
+
+// insist takes a step, again as long as it is worth it.
+func (c *Check) insist(ctx context.Context, step func() error) error {
+	for {
+		err := step()
+		if err == nil || c.Again == nil {
+			return err
+		}
+		if err := c.Again(ctx, err); err != nil {
+			return err
+		}
 	}
 }
 
@@ -188,15 +239,19 @@ func (c *Check) part(ctx context.Context, part string) error {
 			return err
 		}
 		for _, f := range faults {
-			c.find(f)
+			if err := c.find(ctx, f); err != nil {
+				return err
+			}
 		}
 		for _, key := range keys {
-			if err := c.row(ctx, part, key); err != nil {
+			if err := c.insist(ctx, func() error { return c.row(ctx, part, key) }); err != nil {
 				return err
 			}
 		}
 		c.report.Rows += len(keys)
-		c.advance(len(keys))
+		if err := c.advance(ctx, len(keys)); err != nil {
+			return err
+		}
 		if len(keys) < chunk {
 			return nil
 		}
@@ -224,11 +279,10 @@ func (c *Check) bound(ctx context.Context, part, id string, verify func(context.
 	if !errors.Is(err, ErrTampered) {
 		return err
 	}
-	c.find(Finding{
+	return c.find(ctx, Finding{
 		Kind: KindRecord, Part: part, ID: id, Text: "the " + part + " is not what the server wrote: it does not fit its MAC",
-		Do: "the server does not use it and an incident is open: keep a copy of the file and compare the record with the last backup",
+		Do: "the server does not use it and an incident is open: keep a copy of the file and compare the record with the last backup", told: true,
 	})
-	return nil
 }
 
 // hot looks for the record a hot row belongs to. That of a customer's exempt
@@ -245,17 +299,27 @@ func (c *Check) hot(ctx context.Context, id string) error {
 	if !errors.Is(err, parties.ErrNotFound) {
 		return known(err)
 	}
-	c.find(Finding{
+	return c.find(ctx, Finding{
 		Kind: KindMissing, Part: partHot, ID: id, Text: "a hot row has no record: the credential, PIN or customer was removed",
 		Do: "nothing can be judged by it; keep a copy of the file, compare it with the last backup, and revoke the token",
 	})
-	return nil
 }
 
-// find keeps a finding, and counts those beyond what a report holds.
-func (c *Check) find(f Finding) {
+// find keeps a finding, and counts those beyond what a report holds. One that
+// nothing else has made an incident of becomes one first: it outlives the process.
+func (c *Check) find(ctx context.Context, f Finding) error {
+	kept := len(c.report.Findings) < MaxFindings
+	if c.Quarantine && kept && !f.told {
+		if err := c.insist(ctx, func() error { return c.open(ctx, f) }); err != nil {
+			return err
+		}
+	}
 	c.report.Found++
-	if len(c.report.Findings) < MaxFindings {
+	if kept {
 		c.report.Findings = append(c.report.Findings, f)
 	}
+	if c.Found != nil {
+		c.Found(f)
+	}
+	return nil
 }

@@ -2,8 +2,9 @@ package storecheck
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
-	"math"
+	"strings"
 
 	"mohur/audit"
 	"mohur/ident"
@@ -41,6 +42,8 @@ func (c *Check) quarantine(ctx context.Context, f *Finding) error {
 	return fmt.Errorf("%s could not be put in quarantine: it moves faster than it can be read", f.ID)
 }
 
+// quarantined is the row that takes the finding's out of use, above every version
+// that anything tells of.
 func (c *Check) quarantined(ctx context.Context, f *Finding) (settle.Hot, error) {
 	reads, err := c.Store.Hot(ctx, f.row)
 	if err != nil {
@@ -52,16 +55,24 @@ func (c *Check) quarantined(ctx context.Context, f *Finding) (settle.Hot, error)
 	if err != nil {
 		return settle.Hot{}, err
 	}
-	row, version := read.Hot, read.Indexed
-	if intact {
-		version = row.Version
+	row := read.Hot
+	if !intact { // nothing of it is believed
+		row.Version = read.Indexed
 	}
-	if t := c.log.trails[f.pseudonym]; t != nil {
-		version = max(version, t.version)
+	row.Version = max(row.Version, c.log.trails[nameOf(f.pseudonym)].version)
+	return row.Quarantined(ctx, c.HSM)
+}
+
+// open makes an incident of a finding that takes nothing out of use. Its name
+// follows from what was found, so that the next check does not open another.
+func (c *Check) open(ctx context.Context, f Finding) error {
+	sum := sha256.Sum256([]byte(strings.Join([]string{"storecheck", string(f.Kind), f.Part, f.ID, f.Text}, "\x00")))
+	in := incident.Incident{
+		ID: ident.From("in", sum[:]), Kind: "store.finding", Service: "n/a", Reference: "n/a", Cause: string(f.Kind),
+		Content: f.Part + " " + f.ID + ": " + f.Text, At: c.Now().UTC(), Measures: f.Do, State: "open", Version: 1,
 	}
-	if version < math.MaxUint64 {
-		version++
-	}
-	row.Version, row.State = version, settle.HotQuarantined
-	return row.Sign(ctx, c.HSM)
+	_, err := settle.Write(ctx, c.Settler, c.Audit, []settle.Effect{incident.Save{Incident: in}}, []audit.Event{
+		{Name: "incident.opened", Outcome: "open", Reason: in.Kind, Caller: c.By.ID, Request: c.By.Request, Detail: in},
+	})
+	return err
 }

@@ -84,20 +84,20 @@ const maxTries = 20
 
 // compare holds a hot row against its MAC, its index and the log.
 func (c *Check) compare(ctx context.Context, s subject) error {
-	c.report.Compared++
-	if t := c.log.trails[s.pseudonym]; t != nil {
-		t.met = true
-	}
+	c.log.met(s.pseudonym)
 	for range maxTries {
 		f, settled, err := c.compareOnce(ctx, &s)
 		if err != nil {
 			return err
 		}
 		if f != nil {
-			return c.unlessQuarantined(ctx, s, *f)
+			err = c.unlessQuarantined(ctx, s, *f)
 		}
-		if settled {
-			return nil
+		if f != nil || settled {
+			if err == nil {
+				c.report.Compared++
+			}
+			return err
 		}
 	}
 	return fmt.Errorf("%s %s moves faster than it can be read", s.part, s.id)
@@ -147,11 +147,15 @@ func (c *Check) compareOnce(ctx context.Context, s *subject) (f *Finding, agrees
 }
 
 func (c *Check) logged(s *subject) (uint64, *step) {
-	t := c.log.trails[s.pseudonym]
-	if t == nil {
+	id := nameOf(s.pseudonym)
+	t, known := c.log.trails[id]
+	if !known {
 		return s.first, nil
 	}
-	return t.version, t.back
+	if back, is := c.log.backs[id]; is {
+		return t.version, &back
+	}
+	return t.version, nil
 }
 
 // otherPIN tells a PIN record that was put back from one that was replaced
@@ -185,6 +189,10 @@ func wrongRow(r settle.HotRead) string {
 // takes it out of use if it is to.
 func (c *Check) unlessQuarantined(ctx context.Context, s subject, f Finding) error {
 	f.Part, f.ID, f.row, f.pseudonym = s.part, s.id, s.row, s.pseudonym
+	// Another module's keys would make every row look changed: is it ours?
+	if err := c.HSM.Check(ctx); err != nil {
+		return err
+	}
 	reads, err := c.Store.Hot(ctx, s.row)
 	if err != nil {
 		return err
@@ -194,9 +202,7 @@ func (c *Check) unlessQuarantined(ctx context.Context, s subject, f Finding) err
 	if err != nil {
 		return err
 	}
-	if t := c.log.trails[s.pseudonym]; t != nil {
-		t.met = true
-	}
+	c.log.met(s.pseudonym)
 	if intact && reads[0].Hot.State == settle.HotQuarantined && f.Kind != KindPutBack {
 		c.report.Quarantined++
 		return nil
@@ -205,9 +211,8 @@ func (c *Check) unlessQuarantined(ctx context.Context, s subject, f Finding) err
 		if err := c.quarantine(ctx, &f); err != nil {
 			return err
 		}
-		f.Quarantined = true
+		f.Quarantined, f.told = true, true
 		c.report.Quarantined++
 	}
-	c.find(f)
-	return nil
+	return c.find(ctx, f)
 }

@@ -22,6 +22,7 @@ type engine struct {
 	config    *Config
 	logger    *slog.Logger
 	hsm       *pkcs11.Module
+	rows      *hsm.Recall  // the module, remembering the MACs of rows
 	store     *bolt.Store  // the file: the log, the sweep
 	records   *bound.Store // what the domain reads and settles: the same, under MACs
 	keys      *seal.Keyring
@@ -66,6 +67,10 @@ func (c *Config) token(logger *slog.Logger) (pkcs11.Config, error) {
 	}, nil
 }
 
+// rowsRecalled is how many MACs of rows each generation of the memory holds: at
+// most 10 MB together.
+const rowsRecalled = 1 << 15
+
 // openEngine opens HSM and store. The store comes first: its lock decides who
 // may work, and a second server must not disturb the first one's module.
 func openEngine(ctx context.Context, c *Config, o engineOptions) (*engine, error) {
@@ -103,7 +108,8 @@ func (e *engine) open(ctx context.Context, o engineOptions) error {
 	}
 	e.audit = &audit.Drafter{Keys: e.keys, Bank: e.bank, Now: time.Now}
 	e.sequencer.Genuine = e.audit.Genuine
-	e.records = &bound.Store{Engine: e.store, HSM: e.hsm, Audit: e.audit, Now: time.Now}
+	e.rows = hsm.NewRecall(e.hsm, rowsRecalled)
+	e.records = &bound.Store{Engine: e.store, HSM: e.rows, Audit: e.audit, Now: time.Now}
 	e.parties = &parties.Service{
 		Store: e.records, Settler: e.records, Keys: e.keys, Audit: e.audit, Now: time.Now, NoContract: !c.References,
 	}

@@ -68,16 +68,16 @@ func (s *server) services(ctx context.Context) error {
 	}
 	pins := pin.NewVerifier(s.hsm, c.Auth.PINSlots)
 	s.authn = &authn.Service{
-		Store: s.records, Settler: s.records, HSM: s.hsm, Keys: s.keys, Bank: s.bank, Audit: s.audit, PINs: pins,
+		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Bank: s.bank, Audit: s.audit, PINs: pins,
 		Policy: policy, Settings: c.authnSettings(), Stops: s.stops, Now: time.Now, Observe: s.metrics.answered,
 	}
 	s.payments = &payment.Service{
-		Store: s.records, Settler: s.records, HSM: s.hsm, Keys: s.keys, Audit: s.audit, Authn: s.authn,
+		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Audit: s.audit, Authn: s.authn,
 		Policy: policy, Issuer: c.URL, Zone: zone, Now: time.Now,
 	}
 	s.authn.Payments = s.payments
 	s.enrollment = &enrollment.Service{
-		Store: s.records, Settler: s.records, HSM: s.hsm, Keys: s.keys, Audit: s.audit, PINs: pins, Prover: s.authn,
+		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Audit: s.audit, PINs: pins, Prover: s.authn,
 		Parties: s.parties, Stops: s.stops, Development: c.Development, Floor: c.Auth.FloorPIN, Now: time.Now,
 	}
 	if err := s.authn.Start(ctx); err != nil {

@@ -164,6 +164,22 @@ func (f *Faulty) DecryptCBC(ctx context.Context, key hsm.Key, iv, ciphertext []b
 	return f.Module.DecryptCBC(ctx, key, iv, ciphertext)
 }
 
+// DecryptKW fails or decrypts.
+func (f *Faulty) DecryptKW(ctx context.Context, key hsm.Key, wrapped []byte) ([]byte, error) {
+	if err := f.check(ctx, "DecryptKW", key); err != nil {
+		return nil, err
+	}
+	return f.Module.DecryptKW(ctx, key, wrapped)
+}
+
+// DecryptRSA fails or decrypts.
+func (f *Faulty) DecryptRSA(ctx context.Context, key hsm.Key, padding hsm.RSAPadding, ciphertext []byte) ([]byte, error) {
+	if err := f.check(ctx, "DecryptRSA", key); err != nil {
+		return nil, err
+	}
+	return f.Module.DecryptRSA(ctx, key, padding, ciphertext)
+}
+
 // Random fails or draws.
 func (f *Faulty) Random(ctx context.Context, n int) ([]byte, error) {
 	if err := f.check(ctx, "Random", ""); err != nil {

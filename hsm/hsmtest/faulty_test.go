@@ -27,6 +27,8 @@ func methods(ctx context.Context, m hsm.Module) map[string]func() error {
 		"WrapSeed":   func() error { _, err := m.WrapSeed(ctx, []byte("seed")); return err },
 		"HMAC":       func() error { _, err := m.HMAC(ctx, hsm.WrappedSeed{}, hsm.SHA1); return err },
 		"DecryptCBC": func() error { _, err := m.DecryptCBC(ctx, hsm.Transport("x"), nil, nil); return err },
+		"DecryptKW":  func() error { _, err := m.DecryptKW(ctx, hsm.Transport("x"), nil); return err },
+		"DecryptRSA": func() error { _, err := m.DecryptRSA(ctx, hsm.Transport("x"), hsm.OAEP, nil); return err },
 		"Random":     func() error { _, err := m.Random(ctx, 8); return err },
 		"Check":      func() error { return m.Check(ctx) },
 		"Keys":       func() error { _, err := m.Keys(ctx); return err },

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/rsa"
 	"fmt"
 	"slices"
 	"testing"
@@ -16,25 +17,47 @@ import (
 // The suite needs it: without a key there is nothing to decrypt.
 type Importer interface {
 	ImportTransport(ctx context.Context, name string, key []byte) error
+	MakeTransport(ctx context.Context, name string, bits int) (*rsa.PublicKey, error)
+	TransportPublic(ctx context.Context, name string) (*rsa.PublicKey, error)
 	DeleteTransport(ctx context.Context, name string) error
 }
 
-func testTransport(t *testing.T, m hsm.Module) {
-	importer, ok := m.(Importer)
+func importer(t *testing.T, m hsm.Module) Importer {
+	t.Helper()
+	i, ok := m.(Importer)
 	if !ok {
 		t.Fatalf("%T imports no transport keys", m)
 	}
+	return i
+}
+
+// imported brings a transport key in for the time of a test.
+func imported(t *testing.T, m hsm.Module, name string, value []byte) hsm.Key {
+	t.Helper()
+	if err := importer(t, m).ImportTransport(t.Context(), name, bytes.Clone(value)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { deleted(t, m, name) })
+	return hsm.Transport(name)
+}
+
+func deleted(t *testing.T, m hsm.Module, name string) {
+	t.Helper()
+	if err := importer(t, m).DeleteTransport(context.WithoutCancel(t.Context()), name); err != nil {
+		t.Error(err)
+	}
+}
+
+func testTransport(t *testing.T, m hsm.Module) {
 	for _, size := range []int{16, 32} {
 		name := fmt.Sprintf("suite-%d", size)
 		value := random(size)
-		if err := importer.ImportTransport(t.Context(), name, bytes.Clone(value)); err != nil {
+		if err := importer(t, m).ImportTransport(t.Context(), name, bytes.Clone(value)); err != nil {
 			t.Fatal(err)
 		}
 		checkListed(t, m, hsm.Transport(name), fmt.Sprintf("AES-%d", size*8))
 		checkCBC(t, m, hsm.Transport(name), value)
-		if err := importer.DeleteTransport(t.Context(), name); err != nil {
-			t.Fatal(err)
-		}
+		deleted(t, m, name)
 		_, err := m.DecryptCBC(t.Context(), hsm.Transport(name), random(16), random(16))
 		want(t, hsm.ClassInput, err)
 	}
@@ -76,6 +99,10 @@ func testTransportRefused(t *testing.T, m hsm.Module) {
 	for _, key := range []hsm.Key{"", "no-such-key", hsm.SeedKEK, hsm.DataKEK, hsm.PINSeal, hsm.Transport(""),
 		hsm.Transport("no-such-key"), hsm.Transport("UPPER"), hsm.Transport("a/1")} {
 		_, err := m.DecryptCBC(t.Context(), key, random(16), random(16))
+		want(t, hsm.ClassInput, err)
+		_, err = m.DecryptKW(t.Context(), key, random(24))
+		want(t, hsm.ClassInput, err)
+		_, err = m.DecryptRSA(t.Context(), key, hsm.OAEP, random(256))
 		want(t, hsm.ClassInput, err)
 	}
 }

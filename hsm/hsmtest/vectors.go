@@ -10,7 +10,7 @@ import (
 	"mohur/hsm"
 )
 
-//go:embed testdata/rfc4226.json testdata/rfc6238.json
+//go:embed testdata/rfc3394.json testdata/rfc4226.json testdata/rfc6238.json
 var vectors embed.FS
 
 // hotp is testdata/rfc4226.json.
@@ -29,6 +29,11 @@ type totp struct {
 		Time                 uint64
 		SHA1, SHA256, SHA512 string
 	}
+}
+
+// keyWrap is testdata/rfc3394.json. Its values are hexadecimal.
+type keyWrap struct {
+	Rows []struct{ Section, KEK, Data, Wrapped string }
 }
 
 func load(t *testing.T, name string, into any) {

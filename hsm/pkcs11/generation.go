@@ -34,7 +34,7 @@ type generation struct {
 
 	transports struct {
 		sync.Mutex
-		found map[hsm.Key]p11.ObjectHandle
+		found map[hsm.Key]object
 	}
 
 	jobs chan job
@@ -94,7 +94,7 @@ func (g *generation) findKeys() error {
 	g.aeads = map[hsm.Key]map[byte]p11.ObjectHandle{}
 	g.sealing = map[hsm.Key]byte{}
 	g.signers = map[hsm.Key]signer{}
-	g.transports.found = map[hsm.Key]p11.ObjectHandle{}
+	g.transports.found = map[hsm.Key]object{}
 
 	all, err := g.inventory()
 	if err != nil {

@@ -1,6 +1,7 @@
 package pkcs11
 
 import (
+	"crypto/rsa"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -14,7 +15,9 @@ import (
 type object struct {
 	key     hsm.Key
 	version int
-	bits    int // of a secret key
+	class   uint           // CKO_SECRET_KEY or CKO_PRIVATE_KEY
+	bits    int            // of a secret key
+	rsa     *rsa.PublicKey // of a private transport key
 	handle  p11.ObjectHandle
 }
 
@@ -93,12 +96,15 @@ func (s *session) describe(class uint, h p11.ObjectHandle) (o object, ours bool,
 	if !ours {
 		return o, false, nil
 	}
-	o = object{key: hsm.Key(name), handle: h}
+	o = object{key: hsm.Key(name), class: class, handle: h}
 	if o.version, ours = parseID(o.key, string(values[1].Value)); !ours {
 		return o, false, configFault(fmt.Sprintf("the token holds a key labelled %q whose id is not of this server", values[0].Value))
 	}
-	if class == p11.CKO_SECRET_KEY {
+	switch {
+	case class == p11.CKO_SECRET_KEY:
 		o.bits, err = s.bits(h)
+	case isTransport(o.key):
+		o.rsa, err = s.rsaPublic(h)
 	}
 	return o, true, err
 }

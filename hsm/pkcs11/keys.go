@@ -39,9 +39,14 @@ func (l *link) list() ([]hsm.KeyInfo, error) {
 		}
 	}
 	for _, o := range all {
-		if isTransport(o.key) {
-			infos = append(infos, hsm.KeyInfo{Key: o.key, Version: o.version, Type: "AES-" + strconv.Itoa(o.bits), Use: transportUse})
+		if !isTransport(o.key) {
+			continue
 		}
+		info := hsm.KeyInfo{Key: o.key, Version: o.version, Type: "AES-" + strconv.Itoa(o.bits), Use: transportUse}
+		if o.rsa != nil {
+			info.Type, info.ID = "RSA-"+strconv.Itoa(o.rsa.N.BitLen()), thumbprintRSA(o.rsa)
+		}
+		infos = append(infos, info)
 	}
 	return infos, nil
 }

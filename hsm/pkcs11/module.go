@@ -49,7 +49,7 @@ func Open(ctx context.Context, cfg Config) (*Module, error) {
 		return nil, err
 	}
 	start := time.Now()
-	g, err := await(ctx, func() (*generation, error) { return build(cfg, nil) }, (*generation).abandon)
+	g, err := await(ctx, startTimeout, func() (*generation, error) { return build(cfg, nil) }, (*generation).abandon)
 	if err != nil {
 		return nil, faultOf(opStart, "", err)
 	}
@@ -114,8 +114,8 @@ func (g *generation) abandon() {
 }
 
 // await runs f, which may hang in the module, and waits for it no longer than
-// ctx and the start timeout allow. A result that comes later goes to late.
-func await[T any](ctx context.Context, f func() (T, error), late func(T)) (T, error) {
+// ctx and the limit allow. A result that comes later goes to late.
+func await[T any](ctx context.Context, limit time.Duration, f func() (T, error), late func(T)) (T, error) {
 	type outcome struct {
 		out T
 		err error
@@ -125,7 +125,7 @@ func await[T any](ctx context.Context, f func() (T, error), late func(T)) (T, er
 		out, err := f()
 		done <- outcome{out, err}
 	}()
-	timer := time.NewTimer(startTimeout)
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	err := errHung
 	select {

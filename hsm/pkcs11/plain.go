@@ -9,7 +9,8 @@ typedef unsigned long ck;
 typedef struct { ck type; void *value; ck len; } ck_attribute;
 
 // The head of CK_FUNCTION_LIST, whose order the standard fixes.
-enum { login = 18, create_object = 20, encrypt = 30, decrypt = 34, generate_random = 64, functions = 68 };
+enum { login = 18, create_object = 20, encrypt = 30, decrypt = 34,
+	decrypt_update = 35, decrypt_final = 36, generate_random = 64, functions = 68 };
 typedef struct { unsigned char version[2]; void *call[functions]; } ck_list;
 
 static ck_list *list_of(const char *path) {
@@ -30,6 +31,10 @@ static ck call_create(ck_list *l, ck session, ck_attribute *a, ck n, ck *object)
 
 static ck call_crypt(ck_list *l, int which, ck session, unsigned char *in, ck inlen, unsigned char *out, ck *outlen) {
 	return ((ck (*)(ck, unsigned char *, ck, unsigned char *, ck *))l->call[which])(session, in, inlen, out, outlen);
+}
+
+static ck call_final(ck_list *l, ck session, unsigned char *out, ck *outlen) {
+	return ((ck (*)(ck, unsigned char *, ck *))l->call[decrypt_final])(session, out, outlen);
 }
 
 static ck call_login(ck_list *l, ck session, unsigned char *pin, ck n) {
@@ -115,6 +120,26 @@ func (p *plain) crypt(which C.int, sh p11.SessionHandle, in []byte, size int) ([
 		return nil, err
 	}
 	return out[:n], nil
+}
+
+// decryptBlock is C_DecryptUpdate of one whole block, for mechanisms that give
+// one back at once.
+func (p *plain) decryptBlock(sh p11.SessionHandle, in, out []byte) error {
+	n := C.ck(len(out))
+	rv := C.call_crypt(p.list, C.decrypt_update, C.ck(sh), (*C.uchar)(&in[0]), C.ck(len(in)), (*C.uchar)(&out[0]), &n)
+	if err := returned(rv); err != nil {
+		return err
+	}
+	if int(n) != len(out) {
+		return fmt.Errorf("a block of %d bytes decrypts to %d", len(in), n)
+	}
+	return nil
+}
+
+// decryptFinal is C_DecryptFinal after whole blocks, which leave nothing to give.
+func (p *plain) decryptFinal(sh p11.SessionHandle, room []byte) error {
+	n := C.ck(len(room))
+	return returned(C.call_final(p.list, C.ck(sh), (*C.uchar)(&room[0]), &n))
 }
 
 // random fills out, which may not be empty.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/elliptic"
 	"fmt"
+	"time"
 
 	"github.com/ThalesGroup/crypto11"
 	p11 "github.com/miekg/pkcs11"
@@ -65,12 +66,17 @@ func Rotate(ctx context.Context, cfg Config, key hsm.Key) (hsm.KeyInfo, error) {
 // visit logs in, runs f once and logs out: what `mohur init` and `mohur keys`
 // do, where no server runs on the token.
 func visit[T any](ctx context.Context, cfg Config, op string, f func(*link, Config) (T, error)) (T, error) {
+	return visitFor(ctx, startTimeout, cfg, op, f)
+}
+
+// visitFor is a visit of another length.
+func visitFor[T any](ctx context.Context, limit time.Duration, cfg Config, op string, f func(*link, Config) (T, error)) (T, error) {
 	var none T
 	cfg, err := cfg.checked()
 	if err != nil {
 		return none, faultOf(op, "", err)
 	}
-	out, err := await(ctx, func() (out T, err error) {
+	out, err := await(ctx, limit, func() (out T, err error) {
 		l, err := connect(cfg)
 		if err != nil {
 			return none, err

@@ -27,39 +27,49 @@ func (m *Module) DecryptCBC(ctx context.Context, key hsm.Key, iv, ciphertext []b
 }
 
 func (w *worker) decryptCBC(key hsm.Key, iv, ciphertext []byte) ([]byte, error) {
-	handle, err := w.transport(key)
+	k, err := w.transport(key, p11.CKO_SECRET_KEY)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.ctx.DecryptInit(w.handle, []*p11.Mechanism{p11.NewMechanism(p11.CKM_AES_CBC, iv)}, handle); err != nil {
+	if err := w.ctx.DecryptInit(w.handle, []*p11.Mechanism{p11.NewMechanism(p11.CKM_AES_CBC, iv)}, k.handle); err != nil {
 		return nil, err
 	}
 	return w.plain.decrypt(w.handle, ciphertext)
 }
 
+// transportKind is what a person knows the class of a transport key by.
+var transportKind = map[uint]string{p11.CKO_SECRET_KEY: "AES", p11.CKO_PRIVATE_KEY: "RSA"}
+
 // transport finds a transport key at its first use: these come and go while the
 // server runs. One that another process deletes makes the next call fail as a
-// lost session does, and the next generation does not find it.
-func (w *worker) transport(key hsm.Key) (p11.ObjectHandle, error) {
+// lost session does, and the next generation does not find it. A key of another
+// class is the caller's mistake; the module would say the same as of a handle that
+// became another's, and that costs a log-in.
+func (w *worker) transport(key hsm.Key, class uint) (object, error) {
 	t := &w.g.transports
 	t.Lock()
-	handle, known := t.found[key]
+	k, known := t.found[key]
 	t.Unlock()
-	if known {
-		return handle, nil
+	if !known {
+		found, err := w.lookup(key)
+		if err != nil {
+			return object{}, err
+		}
+		if len(found) == 0 {
+			return object{}, inputFault("%s", noTransport)
+		}
+		k = found[0]
+		t.Lock()
+		t.found[key] = k
+		t.Unlock()
 	}
-	found, err := w.lookup(key)
-	if err != nil {
-		return 0, err
+	if k.class != class {
+		return object{}, inputFault("the transport key is of kind %s, not %s", transportKind[k.class], transportKind[class])
 	}
-	if len(found) == 0 {
-		return 0, inputFault("the token has no such transport key: run `mohur keys import-transport`")
-	}
-	t.Lock()
-	t.found[key] = found[0].handle
-	t.Unlock()
-	return found[0].handle, nil
+	return k, nil
 }
+
+const noTransport = "the token has no such transport key: run `mohur keys import-transport`"
 
 func (l *link) lookup(key hsm.Key) (found []object, err error) {
 	all, err := l.inventory()
@@ -90,7 +100,7 @@ func (m *Module) ImportTransport(ctx context.Context, name string, key []byte) e
 	return err
 }
 
-// DeleteTransport deletes transport-NAME from the token.
+// DeleteTransport deletes transport-NAME from the token, of an RSA key both halves.
 func (m *Module) DeleteTransport(ctx context.Context, name string) error {
 	k, fault := transportKey(name)
 	if fault != nil {
@@ -192,5 +202,10 @@ func (l *link) deleteTransport(key hsm.Key) error {
 	if len(found) == 0 {
 		return inputFault("the token has no such transport key")
 	}
-	return l.with(readWrite, func(s *session) error { return s.ctx.DestroyObject(s.handle, found[0].handle) })
+	return l.with(readWrite, func(s *session) error {
+		if err := s.ctx.DestroyObject(s.handle, found[0].handle); err != nil {
+			return err
+		}
+		return s.destroyOrphans([]byte(versioned(key, 1)), []byte(label(key)))
+	})
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	fast "github.com/go-json-experiment/json/v1"
+
 	"mohur/parties"
 	"mohur/settle"
 )
@@ -127,7 +129,8 @@ func (t table[T]) load(g getter, id string) (rec T, err error) {
 // decode reads the JSON of a frame and believes it only if it names itself as
 // its place does: a record copied over another is damage, not that other one.
 func (t table[T]) decode(id string, f frame) (rec T, err error) {
-	if err := json.Unmarshal(f.body, &rec); err != nil {
+	// The same reading as encoding/json's, in half the time.
+	if err := fast.Unmarshal(f.body, &rec); err != nil {
 		var none T
 		return none, damaged(t.rows, id, err)
 	}
