@@ -17,19 +17,28 @@ type pinIn struct {
 // it: staff never choose a customer's secret.
 func (x *exchange) putPIN(ctx context.Context, in pinIn) (reply, error) {
 	cmd := enrollment.PINCommand{Caller: x.by, Customer: x.id("id"), PIN: in.PIN}
-	if in.Proof != nil {
-		if in.Proof.Approval != "" {
-			return reply{}, later("proof.approval")
-		}
-		cmd.Proof = enrollment.Proof{Authentication: in.Proof.Authentication, ActivationSecret: in.Proof.ActivationSecret}
-	}
-	if err := checkSecret("proof.activation_secret", cmd.Proof.ActivationSecret); err != nil {
+	var err error
+	if cmd.Proof, err = in.Proof.given(); err != nil {
 		return reply{}, err
 	}
 	if err := x.server.Enrollment.SetPIN(ctx, cmd); err != nil {
 		return reply{}, err
 	}
 	return done()
+}
+
+// given is the proof as the domain takes it; none when there is none.
+func (p *proof) given() (enrollment.Proof, error) {
+	switch {
+	case p == nil:
+		return enrollment.Proof{}, nil
+	case p.Approval != "":
+		return enrollment.Proof{}, later("proof.approval")
+	}
+	if err := checkSecret("proof.activation_secret", p.ActivationSecret); err != nil {
+		return enrollment.Proof{}, err
+	}
+	return enrollment.Proof{Authentication: p.Authentication, ActivationSecret: p.ActivationSecret}, nil
 }
 
 // checkSecret bounds a secret before anything is computed or sealed over it.

@@ -75,6 +75,9 @@ type methodOut struct {
 	Method      string          `json:"method"`
 	Credentials []authn.Offered `json:"credentials"`
 	Question    string          `json:"question,omitzero"`
+	// What the customer types on his device, in this order, for a question that he
+	// can read: the amount in minor units and digits of the payee's account.
+	TypeOnDevice []string `json:"type_on_device,omitzero"`
 }
 
 // challengeOut is a text and its SHA-256, base64url without padding (RFC 4648
@@ -101,8 +104,17 @@ func (x *exchange) riskOf(score int, reasons []risk.Reason, codes []string, poli
 	return riskOut{Score: score, Reasons: reasons, Policy: policy}
 }
 
-func challengeOf(text, sum []byte) challengeOut {
-	return challengeOut{Text: string(text), SHA256: base64.RawURLEncoding.EncodeToString(sum)}
+// challengeOf writes a challenge, which can be fetched until it expires by whoever
+// knows its hash. An auditor is told the hash after that, and the text never.
+func (x *exchange) challengeOf(text, sum []byte, expires time.Time) challengeOut {
+	out := challengeOut{Text: string(text), SHA256: base64.RawURLEncoding.EncodeToString(sum)}
+	if x.audits() {
+		out.Text = ""
+		if x.server.Now().Before(expires) {
+			out.SHA256 = ""
+		}
+	}
+	return out
 }
 
 // authenticationOf writes an attempt. It says the same of a decoy as of a real
@@ -111,10 +123,14 @@ func (x *exchange) authenticationOf(v authn.View) authenticationOut {
 	a := v.Attempt
 	out := authenticationOut{
 		ID: a.ID, State: string(a.State), Purpose: string(a.Purpose), Channel: string(a.Channel), ACR: string(a.ACR), Shown: a.Shown, AMR: a.AMR,
-		Challenge: challengeOf(v.Text, a.SHA256), Risk: x.riskOf(a.Score, v.Reasons, a.Reasons, x.server.Authn.Policy.Version), ExpiresAt: a.ExpiresAt.UTC(),
+		Challenge: x.challengeOf(v.Text, a.SHA256, a.ExpiresAt), Risk: x.riskOf(a.Score, v.Reasons, a.Reasons, x.server.Authn.Policy.Version), ExpiresAt: a.ExpiresAt.UTC(),
 	}
 	for _, o := range a.Offers {
-		out.Methods = append(out.Methods, methodOut{Method: string(o.Method), Credentials: o.Credentials, Question: o.Question})
+		m := methodOut{Method: string(o.Method), Credentials: o.Credentials, Question: o.Question, TypeOnDevice: o.Typed}
+		if x.audits() {
+			m = methodOut{Method: m.Method, Credentials: m.Credentials}
+		}
+		out.Methods = append(out.Methods, m)
 	}
 	for _, way := range a.Ways {
 		methods := make([]string, len(way))

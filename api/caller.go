@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"mohur/parties"
@@ -57,7 +58,7 @@ func (x *exchange) admit(ctx context.Context, t *trace, identify Identify) error
 	defer cancel()
 	by, err := x.identify(ctx, identify)
 	if err != nil {
-		return err
+		return x.server.strange(x.r, err)
 	}
 	if by.ID == "" {
 		return problem.New(problem.Unauthorized, "the caller has no name")
@@ -75,6 +76,38 @@ func (x *exchange) admit(ctx context.Context, t *trace, identify Identify) error
 	}
 	x.by = by
 	return nil
+}
+
+// strange refuses whoever is not known, at the pace of his address: beyond it he is
+// told to come back later. Who has a good key has been let in before: nobody behind
+// the same address keeps him out.
+func (s *Server) strange(r *http.Request, err error) error {
+	if !problem.Is(err, problem.Unauthorized) {
+		return err
+	}
+	if wait := s.strangers.Take(neighbourhood(r), s.Now()); wait > 0 {
+		return &problem.Error{Code: problem.TooMany, Detail: "too many requests without a good key from this address; come back later", RetryAfter: wait, Limit: "strangers"}
+	}
+	return err
+}
+
+// neighbourhood is the address of a peer, or the network of it that one host has to
+// itself: a /64 of IPv6 (RFC 4291 section 2.5.1).
+func neighbourhood(r *http.Request) string {
+	host := source(r)
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	bits := 64
+	if addr = addr.Unmap().WithZone(""); addr.Is4() {
+		bits = 32
+	}
+	network, err := addr.Prefix(bits)
+	if err != nil {
+		return host
+	}
+	return network.String()
 }
 
 // source is the address the connection comes from: a signal, never a proof.

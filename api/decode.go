@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -89,11 +90,33 @@ func decode[In any](body []byte) (In, error) {
 	if err := checkDepth(body); err != nil {
 		return in, err
 	}
-	if err := json.Unmarshal(body, &in, strict); err != nil {
+	if err := unmarshal(body, &in); err != nil {
 		var none In
 		return none, decodeFault(err)
 	}
 	return in, nil
+}
+
+// unmarshal is json.Unmarshal with a decoder of its own. Those that the package
+// keeps remember the last short strings they have read for whoever comes next: a
+// PIN would stay in memory for as long as anybody is served.
+func unmarshal(body []byte, into any) error {
+	d := jsontext.NewDecoder(bytes.NewBuffer(body), strict)
+	err := json.UnmarshalDecode(d, into)
+	if errors.Is(err, io.EOF) {
+		return &jsontext.SyntacticError{Err: io.ErrUnexpectedEOF}
+	}
+	if err != nil {
+		return err
+	}
+	end := d.InputOffset()
+	switch _, err := d.ReadToken(); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return err
+	}
+	return &jsontext.SyntacticError{ByteOffset: end, Err: errors.New("a second value")}
 }
 
 // checkDepth refuses a text that nests deeper than any request of ours, before

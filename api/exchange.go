@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -46,7 +47,7 @@ var defaultWaits = waits{body: 10 * time.Second, upload: 10 * time.Minute, answe
 // plain serves what has no body.
 func plain(f endpoint) endpoint {
 	return func(x *exchange, ctx context.Context) (reply, error) {
-		ctx, cancel := context.WithTimeout(ctx, x.server.waits.answer)
+		ctx, cancel := context.WithTimeout(ctx, cmp.Or(x.route.patience, x.server.waits.answer))
 		defer cancel()
 		return f(x, ctx)
 	}

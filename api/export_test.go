@@ -52,6 +52,9 @@ func DecodeBegin(body []byte) error {
 	return err
 }
 
+// Neighbourhood is under what name a stranger is slowed down.
+func Neighbourhood(r *http.Request) string { return neighbourhood(r) }
+
 // Bearer reads an Authorization header.
 func Bearer(h http.Header) (string, bool) { return bearer(h) }
 

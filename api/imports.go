@@ -80,6 +80,7 @@ type importOut struct {
 	Imported  int        `json:"imported"`
 	Rejected  int        `json:"rejected"`
 	Error     string     `json:"error,omitzero"`
+	Warnings  []string   `json:"warnings,omitempty"`
 	By        string     `json:"by"`
 	CreatedAt time.Time  `json:"created_at"`
 	EndedAt   *time.Time `json:"ended_at,omitzero"`
@@ -88,7 +89,7 @@ type importOut struct {
 func importOf(j tokens.Import) importOut {
 	out := importOut{
 		ID: j.ID, State: string(j.State), Format: j.Format, SHA256: j.SHA256, Batch: j.Batch, Branch: j.Branch, Total: j.Total,
-		Imported: j.Imported, Rejected: j.Rejected, Error: j.Error, By: j.By, CreatedAt: j.CreatedAt.UTC(),
+		Imported: j.Imported, Rejected: j.Rejected, Error: j.Error, Warnings: j.Warnings, By: j.By, CreatedAt: j.CreatedAt.UTC(),
 	}
 	if !j.EndedAt.IsZero() {
 		at := j.EndedAt.UTC()
@@ -115,7 +116,7 @@ func (x *exchange) postImport(ctx context.Context) (out reply, err error) {
 	}
 	defer func() {
 		if !handed {
-			up.file.Close()
+			up.close()
 		}
 	}()
 	return x.once(ctx, up.canonical(), func(ctx context.Context) (reply, error) {
@@ -128,7 +129,7 @@ func (x *exchange) postImport(ctx context.Context) (out reply, err error) {
 // beginImport records an import and has it run.
 func (x *exchange) beginImport(ctx context.Context, up *upload) (reply, error) {
 	cmd := enrollment.ImportCommand{
-		Caller: x.by, File: up.file, Format: up.fields["format"], TransportKey: up.fields["transport_key"],
+		Caller: x.by, File: up.file, SHA256: up.sha256, Format: up.fields["format"], TransportKey: up.fields["transport_key"], Password: up.password,
 		Profile: up.fields["profile"], Batch: up.fields["batch"], Branch: up.fields["branch"],
 	}
 	ctx, cancel := context.WithTimeout(ctx, x.server.waits.answer)
@@ -151,7 +152,7 @@ func (s *Server) runImport(cmd enrollment.ImportCommand, job tokens.Import, up *
 		if cause := recover(); cause != nil {
 			s.Logger.Error("panic in an import", "import", job.ID, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 		}
-		up.file.Close()
+		up.close()
 		s.metrics.imports.Dec()
 		s.imports.leave()
 	}()

@@ -3,13 +3,13 @@ package api
 import (
 	"context"
 	"encoding/hex"
-	"strings"
+	"strconv"
+	"time"
 
-	"mohur/audit"
+	"mohur/custody"
 	"mohur/hsm"
 	"mohur/jws"
 	"mohur/problem"
-	"mohur/settle"
 )
 
 // getKeySet publishes the keys with which access tokens and authorizations are
@@ -35,83 +35,184 @@ func (x *exchange) getKeySet(ctx context.Context) (reply, error) {
 func (x *exchange) listKeys(ctx context.Context) (reply, error) {
 	all, err := x.server.Keys.Keys(ctx)
 	if err != nil {
-		return reply{}, problem.Away(err)
+		return reply{}, err
 	}
 	return ok(pageOf(all, "", func(k hsm.KeyInfo) hsm.KeyInfo { return k }))
 }
 
 type transportIn struct {
-	Name string `json:"name"`
-	Hex  string `json:"hex"`
+	Name    string       `json:"name"`
+	Half    string       `json:"half"`
+	HalfKCV string       `json:"half_kcv"`
+	KCV     string       `json:"kcv"`
+	KCVForm custody.Form `json:"kcv_form"`
+	Hex     string       `json:"hex"`
 }
 
-// importTransport brings a manufacturer's transport key into the HSM. A bank
-// does that in two halves by two people; one piece over the API is for
-// development.
+type importedOut struct {
+	Key string      `json:"key"`
+	KCV custody.KCV `json:"kcv"`
+}
+
+// waitingOut is the answer to a first half.
+type waitingOut struct {
+	Half       halfOut     `json:"half"`
+	KCV        custody.KCV `json:"kcv"`
+	WaitingFor string      `json:"waiting_for"`
+	ExpiresAt  time.Time   `json:"expires_at"`
+}
+
+// importTransport takes one half of a manufacturer's transport key, and brings
+// the key into the HSM with the second; in development also a whole key.
 func (x *exchange) importTransport(ctx context.Context, in transportIn) (reply, error) {
-	if !x.server.Development {
-		return reply{}, problem.New(problem.Forbidden, "a transport key comes in by two people in two halves, not over the API")
+	defer clear(x.raw) // which has been named and is not read again
+	switch {
+	case in.KCVForm != "" && in.KCVForm != custody.CMAC && in.KCVForm != custody.ECB:
+		return reply{}, invalid("kcv_form", "needs to be cmac or ecb")
+	case in.Hex != "" && !x.server.Development:
+		return reply{}, problem.New(problem.Forbidden, "a transport key comes in as two halves by two custodians: send a half")
+	case in.Hex != "" && (in.Half != "" || in.HalfKCV != ""):
+		return reply{}, invalid("half", "stands beside a whole key: send one of the two")
+	case in.Hex != "":
+		return x.importWhole(ctx, in)
 	}
-	key, err := hex.DecodeString(in.Hex)
-	var c problem.Check
-	c.Unless(validKeyName(in.Name), "name", "needs 1 to 32 of a-z 0-9 -")
-	c.Unless(err == nil && (len(key) == 16 || len(key) == 32), "hex", "needs 16 or 32 bytes as hexadecimal digits")
-	if err := c.Err(); err != nil {
-		return reply{}, err
-	}
-	defer clear(key)
-	err = x.onRecord(ctx, "key.import", in.Name, func() error { return x.server.Keys.ImportTransport(ctx, in.Name, key) })
+	half, err := secretHex(in.Half, "half")
 	if err != nil {
 		return reply{}, err
 	}
-	return created(map[string]string{"key": string(hsm.Transport(in.Name))})
+	out, err := x.server.Keys.Bring(ctx, custody.BringCommand{
+		Caller: x.by, Name: in.Name, Half: half, OfHalf: in.expected(in.HalfKCV), OfKey: in.expected(in.KCV),
+	})
+	switch {
+	case err != nil:
+		return reply{}, err
+	case out.Waiting != nil:
+		return accepted(waitingOut{Half: halfOf(*out.Waiting), KCV: out.KCV, WaitingFor: "a second custodian", ExpiresAt: out.Waiting.ExpiresAt})
+	}
+	return created(importedOut{Key: string(hsm.Transport(in.Name)), KCV: out.KCV})
 }
 
-// deleteTransport removes a transport key once its files are in.
-func (x *exchange) deleteTransport(ctx context.Context) (reply, error) {
-	name := x.id("name")
-	if !validKeyName(name) {
-		return reply{}, problem.New(problem.NotFound, "there is no such transport key")
+// expected is a check value as the request has it; nil when it has none.
+func (in transportIn) expected(value string) *custody.Expected {
+	if value == "" {
+		return nil
 	}
-	err := x.onRecord(ctx, "key.delete", name, func() error { return x.server.Keys.DeleteTransport(ctx, name) })
+	form := in.KCVForm
+	if form == "" {
+		form = custody.CMAC
+	}
+	return &custody.Expected{Form: form, Value: value}
+}
+
+// importWhole is for development.
+func (x *exchange) importWhole(ctx context.Context, in transportIn) (reply, error) {
+	key, err := secretHex(in.Hex, "hex")
 	if err != nil {
+		return reply{}, err
+	}
+	kcv, err := x.server.Keys.Import(ctx, x.by, in.Name, key, in.expected(in.KCV))
+	if err != nil {
+		return reply{}, err
+	}
+	return created(importedOut{Key: string(hsm.Transport(in.Name)), KCV: kcv})
+}
+
+// secretHex reads a key or half. What is wrong with it is said without a digit
+// of it.
+func secretHex(text, field string) ([]byte, error) {
+	b, err := hex.DecodeString(text)
+	if err != nil {
+		clear(b)
+		return nil, invalid(field, "needs 16 or 32 bytes as hexadecimal digits")
+	}
+	return b, nil
+}
+
+// halfOut is a half that waits; of its value it says nothing.
+type halfOut struct {
+	Name      string    `json:"name"`
+	Type      string    `json:"type"`
+	By        string    `json:"by"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+func halfOf(h custody.Half) halfOut {
+	return halfOut{Name: h.Name, Type: "AES-" + strconv.Itoa(8*h.Size), By: h.ByName, CreatedAt: h.CreatedAt.UTC(), ExpiresAt: h.ExpiresAt.UTC()}
+}
+
+// listHalves lists the halves that wait, all of them.
+func (x *exchange) listHalves(ctx context.Context) (reply, error) {
+	all, err := x.server.Keys.Waiting(ctx)
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(pageOf(all, "", halfOf))
+}
+
+// cancelHalf ends a ceremony.
+func (x *exchange) cancelHalf(ctx context.Context) (reply, error) {
+	if err := x.server.Keys.Cancel(ctx, x.by, x.id("name")); err != nil {
 		return reply{}, err
 	}
 	return done()
 }
 
-func validKeyName(name string) bool {
-	return len(name) >= 1 && len(name) <= 32 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+type rotateIn struct {
+	Key hsm.Key `json:"key"`
 }
 
-// onRecord does something to the HSM's keys, with evidence of the attempt before
-// and of the outcome after it (clause 5.11). Without the first nothing is done.
-func (x *exchange) onRecord(ctx context.Context, event, name string, f func() error) error {
-	if err := x.record(ctx, event, "begun", name); err != nil {
-		return err
+// rotateKey makes the next version of a key of the house.
+func (x *exchange) rotateKey(ctx context.Context, in rotateIn) (reply, error) {
+	info, err := x.server.Keys.Rotate(ctx, x.by, in.Key)
+	if err != nil {
+		return reply{}, err
 	}
-	fault, outcome := f(), "done"
-	if fault != nil {
-		outcome = "failed"
-	}
-	// The outcome is recorded even when the caller has gone.
-	if err := x.record(context.WithoutCancel(ctx), event, outcome, name); err != nil && fault == nil {
-		return settled(err)
-	}
-	switch {
-	case fault == nil:
-		return nil
-	case hsm.ClassOf(fault) == hsm.ClassInput:
-		return &problem.Error{Code: problem.Conflict, Detail: "the HSM has not taken this: is the name free, or is there such a key?", Err: fault}
-	}
-	return problem.Away(fault)
+	return created(info)
 }
 
-func (x *exchange) record(ctx context.Context, event, outcome, key string) error {
-	p := x.server.Parties
-	_, err := settle.Write(ctx, p.Settler, p.Audit, nil, []audit.Event{{
-		Name: event, Outcome: outcome, Caller: x.by.ID, Request: x.by.Request,
-		Detail: map[string]any{"key": string(hsm.Transport(key)), "by": x.by.Name, "source": x.by.Source},
-	}})
-	return err
+// pairWait is how long an HSM may look for the primes of an RSA key.
+const pairWait = 2 * time.Minute
+
+type pairIn struct {
+	Name string `json:"name"`
+	Bits int    `json:"bits"`
+}
+
+// publicOut is the public half of an RSA transport key.
+type publicOut struct {
+	Key       string `json:"key"`
+	Type      string `json:"type"`
+	PublicKey string `json:"public_key"`
+	SHA256    string `json:"sha256"`
+}
+
+func publicOf(p custody.Public) publicOut {
+	return publicOut{Key: string(p.Key), Type: p.Type, PublicKey: p.PEM, SHA256: p.SHA256}
+}
+
+// makePair makes an RSA transport key in the HSM.
+func (x *exchange) makePair(ctx context.Context, in pairIn) (reply, error) {
+	p, err := x.server.Keys.Make(ctx, x.by, in.Name, in.Bits)
+	if err != nil {
+		return reply{}, err
+	}
+	return created(publicOf(p))
+}
+
+// getTransport returns the public half of an RSA transport key again.
+func (x *exchange) getTransport(ctx context.Context) (reply, error) {
+	p, err := x.server.Keys.PublicOf(ctx, x.id("name"))
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(publicOf(p))
+}
+
+// deleteTransport removes a transport key once its files are in.
+func (x *exchange) deleteTransport(ctx context.Context) (reply, error) {
+	if err := x.server.Keys.Delete(ctx, x.by, x.id("name")); err != nil {
+		return reply{}, err
+	}
+	return done()
 }

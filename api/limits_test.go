@@ -2,11 +2,13 @@ package api_test
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"mohur/api"
 	"mohur/authn"
 	"mohur/banktest"
 	"mohur/rate"
@@ -36,6 +38,46 @@ func TestAttack05_ACallerHasARate(t *testing.T) {
 	w.ask(one, "GET", "/v1/tokens", nil).is(200)
 	if m := string(w.ask("", "GET", "/metrics", nil).body); !strings.Contains(m, `mohur_limited_total{limit="caller"} 2`) {
 		t.Error("the metrics do not count it")
+	}
+}
+
+// Attack 5: whoever tries keys is slowed down at his address; a caller with a good
+// key behind the same address is not, nor is anybody elsewhere.
+func TestAttack05_StrangersHaveAPace(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.deps.Strangers = rate.Limit{PerSecond: 1, Burst: 5} })
+	good := w.as("auditor")
+	wrong := good[:len(good)-1]
+	for i := range 5 {
+		w.ask([]string{wrong, ""}[i%2], "GET", "/v1/tokens", nil).refused(401, "unauthorized")
+	}
+	for _, path := range []string{"/v1/tokens", "/v1/clients"} {
+		w.ask(wrong, "GET", path, nil).later()
+		w.ask("", "GET", path, nil).later()
+		w.ask(good, "GET", "/v1/tokens", nil).is(200)
+	}
+	w.Clock.Forward(time.Second)
+	w.ask(wrong, "GET", "/v1/tokens", nil).refused(401, "unauthorized")
+	w.ask(wrong, "GET", "/v1/tokens", nil).later()
+	if m := string(w.ask("", "GET", "/metrics", nil).body); !strings.Contains(m, `mohur_limited_total{limit="strangers"} 5`) {
+		t.Error("the metrics do not count it")
+	}
+}
+
+func TestAStrangerIsHisAddress(t *testing.T) {
+	of := func(peer string) string { return api.Neighbourhood(&http.Request{RemoteAddr: peer}) }
+	for _, same := range [][2]string{
+		{"192.0.2.1:1", "192.0.2.1:2"}, {"[2001:db8::1]:1", "[2001:db8::2:3]:9"}, {"[fe80::1%eth0]:1", "[fe80::2]:1"},
+	} {
+		if of(same[0]) != of(same[1]) {
+			t.Errorf("%v are two", same)
+		}
+	}
+	for _, other := range [][2]string{
+		{"192.0.2.1:1", "192.0.2.2:1"}, {"[2001:db8:0:1::1]:1", "[2001:db8:0:2::1]:1"}, {"[::ffff:192.0.2.1]:1", "[::ffff:192.0.2.2]:1"}, {"192.0.2.1:1", "@"},
+	} {
+		if of(other[0]) == of(other[1]) {
+			t.Errorf("%v are one", other)
+		}
 	}
 }
 

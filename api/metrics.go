@@ -46,7 +46,7 @@ func newMetrics(r *prometheus.Registry) (*metrics, error) {
 		running: prometheus.NewGauge(prometheus.GaugeOpts{Name: "mohur_http_requests_running", Help: "Requests being answered."}),
 		imports: prometheus.NewGauge(prometheus.GaugeOpts{Name: "mohur_imports_running", Help: "Seed files being read in."}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "mohur_limited_total", Help: "Requests told to come back later, by the limit: caller, customer, source, customer-failures, source-failures, queue, repeats, imports.",
+			Name: "mohur_limited_total", Help: "Requests told to come back later, by the limit: caller, strangers, customer, source, customer-failures, source-failures, queue, repeats, imports.",
 		}, []string{"limit"}),
 		replays: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mohur_idempotent_replays_total", Help: "Requests answered with what was recorded for their Idempotency-Key.",
@@ -88,7 +88,7 @@ func (x *exchange) getMetrics(ctx context.Context) (reply, error) {
 	if !fromHere(x.r.RemoteAddr) {
 		by, err := x.server.APIKeys(ctx, x.r)
 		if err != nil {
-			return reply{}, err
+			return reply{}, x.server.strange(x.r, err)
 		}
 		if !by.Has(parties.Auditor, parties.Admin, parties.Security) {
 			return reply{}, problem.New(problem.Forbidden, "the roles of this caller do not allow it")

@@ -16,7 +16,8 @@ import (
 )
 
 const aboutAPI = `The strong-authentication server of a bank. Requests are JSON and strict: an unknown or repeated member, or null, is an error. ` +
-	`Times are RFC 3339 in UTC, money is decimal text with a currency of ISO 4217, identifiers are opaque. Lists take limit and cursor and end with an empty next_cursor. ` +
+	`Times are RFC 3339 in UTC, money is decimal text with a currency of ISO 4217, identifiers are opaque. Lists take limit and cursor and end with an empty next_cursor; ` +
+	`a filter that little passes may give a page that is short or empty and has a next_cursor to go on from. ` +
 	`A reader of answers ignores members and enumeration values it does not know: there may be more of them in a later version. ` +
 	`Every refusal is a problem document (RFC 9457) whose type ends in one of the codes listed with the route as x-problems; x-roles are the roles of which the caller needs one. ` +
 	`The examples are one story, told by a test against a real server.`

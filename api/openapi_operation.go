@@ -56,9 +56,6 @@ type (
 	healthShape struct {
 		Status string `json:"status"`
 	}
-	importedKeyShape struct {
-		Key string `json:"key"`
-	}
 	keySetShape struct {
 		Keys []publicKeyShape `json:"keys"`
 	}

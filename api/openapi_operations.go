@@ -11,7 +11,7 @@ import (
 
 // operations describe the routes, by method and path. A route without one is a
 // failing test.
-var operations = join(watching, managing, serving, handling, proving, paying, overseeing)
+var operations = join(watching, managing, serving, handling, enrolling, proving, paying, overseeing)
 
 func join(parts ...map[string]operation) map[string]operation {
 	all := map[string]operation{}
@@ -42,12 +42,29 @@ var watching = map[string]operation{
 var managing = map[string]operation{
 	"POST /v1/clients": {id: "createClient", tag: "clients", summary: "Make a client and its API key", about: "The key is shown this once. Excluding roles are refused together.",
 		in: body((*exchange).createClient), out: []result{gives[newClientOut](201, "The client, with its key.")}},
-	"GET /v1/clients": {id: "listClients", tag: "clients", summary: "List the clients", out: []result{gives[page[clientOut]](200, "All of them.")}},
+	"GET /v1/clients": {id: "listClients", tag: "clients", summary: "List the clients", about: "Those that have ended too.", out: []result{gives[page[clientOut]](200, "All of them.")}},
+	"DELETE /v1/clients/:id": {id: "endClient", tag: "clients", summary: "End a client at once", about: "Whatever it sends from now on is answered 401. What it began stays, and nobody acts on it any more. The last administrator is not ended.",
+		out: []result{givesNothing("It has ended.")}, refuses: []problem.Code{problem.Conflict}},
+	"POST /v1/clients/:id/keys": {id: "addClientKey", tag: "clients", summary: "Make a further key of a client, to change over to", about: "Two are valid at once at most. The key is shown this once.",
+		in: body((*exchange).addClientKey), out: []result{gives[newClientOut](201, "The client, with the new key.")}, refuses: []problem.Code{problem.Conflict}},
+	"DELETE /v1/clients/:id/keys/:key": {id: "endClientKey", tag: "clients", summary: "End one key of a client at once",
+		out: []result{givesNothing("It opens nothing any more.")}, refuses: []problem.Code{problem.Conflict}},
 	"GET /v1/keys": {id: "listKeys", tag: "clients", summary: "List the keys in the HSM", about: "By name; the keys never leave it.",
 		out: []result{gives[page[hsm.KeyInfo]](200, "All of them.")}},
+	"POST /v1/keys/rotations": {id: "rotateKey", tag: "clients", summary: "Make the next version of a key of the house",
+		about: "New seeds, PINs or keys of persons are wrapped or sealed with it from then on; what the versions before have made stays readable, and they stay in the HSM.",
+		in:    body((*exchange).rotateKey), out: []result{gives[hsm.KeyInfo](201, "The new version.")}, refuses: []problem.Code{problem.Conflict}},
 	"POST /v1/keys/transport": {id: "importTransport", tag: "clients", summary: "Bring a manufacturer's transport key into the HSM",
-		about: "In development only. A bank brings a key in by two people in two halves on the host.",
-		in:    body((*exchange).importTransport), out: []result{gives[importedKeyShape](201, "The key is there.")}, refuses: []problem.Code{problem.Conflict}},
+		about: "An AES key comes as two halves (XOR components) by two custodians, that is by two callers; the second may come up to 24 hours after the first. Where a check value is given, of a half or of the key, another one is refused and nothing is imported. A whole key (hex) is for development.",
+		in:    body((*exchange).importTransport), out: []result{gives[importedOut](201, "The key is in the HSM."), gives[waitingOut](202, "The half waits, sealed under a key of the HSM, for a second custodian.")},
+		refuses: []problem.Code{problem.Conflict}},
+	"GET /v1/keys/transport/:name": {id: "getTransport", tag: "clients", summary: "The public half of an RSA transport key", out: []result{gives[publicOut](200, "What the manufacturer needs.")}},
+	"POST /v1/keys/pairs": {id: "makePair", tag: "clients", summary: "Make an RSA transport key in the HSM",
+		about: "The private half decrypts and never leaves the HSM, so one custodian is enough. It may take a minute.",
+		in:    body((*exchange).makePair), out: []result{gives[publicOut](201, "The public half, for the manufacturer.")}, refuses: []problem.Code{problem.Conflict}},
+	"GET /v1/keys/halves": {id: "listHalves", tag: "clients", summary: "The halves of transport keys that wait for the other", out: []result{gives[page[halfOut]](200, "All of them.")}},
+	"DELETE /v1/keys/halves/:name": {id: "cancelHalf", tag: "clients", summary: "Remove a half that waits", about: "Any custodian may, whoever brought it.",
+		out: []result{givesNothing("It is gone.")}, refuses: []problem.Code{problem.Conflict}},
 	"DELETE /v1/keys/transport/:name": {id: "deleteTransport", tag: "clients", summary: "Remove a transport key",
 		out: []result{givesNothing("It is gone.")}, refuses: []problem.Code{problem.Conflict}},
 }
@@ -91,7 +108,7 @@ var overseeing = map[string]operation{
 }
 
 var handling = map[string]operation{
-	"POST /v1/token-imports": {id: "postImport", tag: "tokens", summary: "Import a seed file", about: "Answers when the file is here; it is read afterwards, and its record tells how far.",
+	"POST /v1/token-imports": {id: "postImport", tag: "tokens", summary: "Import a seed file", about: "Answers when the file is here; it is read afterwards, and its record tells how far. An import that was cut off is gone on with, under its id, when the same file is sent again with the same profile, batch and branch.",
 		form: true, out: []result{gives[importOut](202, "It is being read.")}},
 	"GET /v1/token-imports/:id":          {id: "getImport", tag: "tokens", summary: "How far an import is", out: []result{gives[importOut](200, "The import.")}},
 	"GET /v1/token-imports/:id/rejected": {id: "listRejected", tag: "tokens", summary: "The keys an import did not take", out: []result{gives[page[tokens.Rejection]](200, "In the order of the file.")}},
@@ -106,6 +123,7 @@ var handling = map[string]operation{
 	"POST /v1/tokens/:ref/resume":        moving("resumeToken", "Bring a suspended token back", body((*exchange).resumeToken)),
 	"POST /v1/tokens/:ref/report":        atAnyHour(moving("reportToken", "Report a token lost, stolen, damaged or suspected (clause 5.17.3)", body((*exchange).reportToken))),
 	"POST /v1/tokens/:ref/unlock":        moving("unlockToken", "End the locks of a token's credentials (clause 5.22)", body((*exchange).unlockToken)),
+	"POST /v1/tokens/:ref/resync":        resyncing,
 	"POST /v1/tokens/:ref/revoke":        moving("revokeToken", "Take a token out of use for good", body((*exchange).revokeToken)),
 	"POST /v1/tokens/:ref/return":        moving("returnToken", "Record that a revoked token came back", body((*exchange).returnToken)),
 	"POST /v1/tokens/:ref/wipe":          moving("wipeToken", "Record that a returned token was wiped", body((*exchange).wipeToken)),
@@ -116,6 +134,22 @@ var handling = map[string]operation{
 func moving(id, summary string, in taken, refuses ...problem.Code) operation {
 	return operation{id: id, tag: "tokens", summary: summary, in: in, out: []result{gives[tokenOut](200, "The token after it. A front end sees neither customer nor history.")},
 		refuses: append([]problem.Code{problem.Conflict}, refuses...)}
+}
+
+// resyncing moves no token through its life, only the counter or clock of one.
+var resyncing = operation{
+	id: "resyncToken", tag: "tokens", summary: "Bring a token back that has run out of its window (clause 5.23)",
+	about: "By two codes in a row, which are used up by it. Always forward, and throttled; a wrong pair counts like a wrong code. It grants nothing and ends no lock. credential_id is needed where several of the token's credentials count or have a clock.",
+	in:    body((*exchange).resyncToken), out: []result{gives[tokenOut](200, "The token, as before.")},
+	refuses: []problem.Code{problem.AuthenticationFailed, problem.Conflict, problem.Locked},
+}
+
+var enrolling = map[string]operation{
+	"POST /v1/enrollments": {id: "postEnrollment", tag: "tokens", summary: "Begin an app token", about: "Where the bank's policy allows one. The URI and its QR code hold the seed and are shown once. The proof is an activation secret of purpose enroll, or an authentication of purpose action, credential.enroll, whose data is this request without its proof.",
+		in: body((*exchange).postEnrollment), out: []result{gives[enrollmentOut](201, "It waits for the app's first code.")},
+		refuses: []problem.Code{problem.ProofRequired, problem.AuthenticationFailed, problem.Conflict}},
+	"POST /v1/enrollments/:id/responses": {id: "respondEnrollment", tag: "tokens", summary: "Complete it with a code of the app", about: "The code is used up: it does not log in as well. Five wrong codes end it.",
+		in: body((*exchange).respondEnrollment), out: []result{gives[enrollmentOut](200, "The token is active.")}, refuses: []problem.Code{problem.AuthenticationFailed, problem.Conflict, problem.Expired}},
 }
 
 var proving = map[string]operation{

@@ -39,11 +39,15 @@ type teller struct {
 	press uint64            // how often the token has answered an OCRA question
 }
 
+// appURI is what stands in the examples for the URI of an app.
+const appURI = "otpauth://totp/bank.example:C-1001%20%28K7TQ%29?algorithm=SHA1&digits=6&issuer=bank.example&period=30&secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+
 // ocraSeed is the seed in the seed file of the examples.
 const ocraSeed = "12345678901234567890123456789012"
 
 func TestEveryExampleOfTheDocumentIsTrue(t *testing.T) {
 	w := newWorld(t)
+	w.Enrollment.Apps = true
 	s := &teller{world: w, book: w.openAPI(), real: map[string]string{}}
 	text, err := os.ReadFile("openapi/examples.json")
 	w.must(nil, err)
@@ -166,6 +170,9 @@ func (s *teller) body(sent json.RawMessage) map[string]any {
 	if m["method"] == "ocra" { // the customer types the question into his token
 		m["code"] = banktest.OCRA([]byte(ocraSeed), s.press, s.real["08153427"])
 		s.press++
+	}
+	if first, is := m["otp"].(map[string]any); is && first["code"] != nil { // the customer's app has scanned the picture
+		first["code"] = scan(s.T.(*testing.T), s.world, s.real[appURI]).code()
 	}
 	return s.within(m).(map[string]any)
 }

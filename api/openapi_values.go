@@ -5,7 +5,9 @@ import (
 	"slices"
 
 	"mohur/authn"
+	"mohur/custody"
 	"mohur/enrollment"
+	"mohur/hsm"
 	"mohur/parties"
 	"mohur/payment"
 	"mohur/risk"
@@ -73,18 +75,22 @@ var enums = map[string][]string{
 	"activeOut.acr":             levels,
 	"activeOut.shown":           shownValues,
 	"touchIn.activity":          {"user", "poll"},
+	"rotateIn.key":              texts([]hsm.Key{hsm.SeedKEK, hsm.PINSeal, hsm.DataKEK}),
+	"transportIn.kcv_form":      texts([]custody.Form{custody.CMAC, custody.ECB}),
 	"tokenOut.state":            texts(tokens.States()),
 	"credentialOut.kind":        otpKinds,
 	"credentialOut.state":       rowStates,
-	"changeOut.move":            append([]string{"import"}, texts(tokens.Moves())...),
+	"changeOut.move":            append([]string{"import", "enroll"}, texts(tokens.Moves())...),
 	"changeOut.from":            append([]string{""}, texts(tokens.States())...),
 	"changeOut.to":              texts(tokens.States()),
+	"enrollmentIn.kind":         texts([]tokens.Kind{tokens.HOTP, tokens.TOTP}),
+	"enrollmentOut.state":       {"pending", "completed"},
 	"reportIn.kind":             enrollment.ReportKinds(),
 	"customerReportIn.kind":     stoplist.Kinds(),
 	"customerReportIn.channel":  stoplist.Channels(),
 	"importOut.state":           texts([]tokens.ImportState{tokens.ImportRunning, tokens.ImportCompleted, tokens.ImportFailed}),
-	"importOut.format":          {"pskc", "auto"},
-	"import.format":             {"pskc", "auto"},
+	"importOut.format":          append(enrollment.Formats(), "auto"),
+	"import.format":             append(enrollment.Formats(), "auto"),
 	"transactionIn.channel":     texts(parties.Channels()),
 	"transactionIn.service":     services,
 	"transactionOut.channel":    texts(parties.Channels()),
@@ -121,7 +127,9 @@ func methodNames() []string {
 var needed = map[string][]string{
 	"?":                {"/v1/audit/proof?index"},
 	"clientIn":         {"name", "roles"},
-	"transportIn":      {"name", "hex"},
+	"transportIn":      {"name"},
+	"pairIn":           {"name"},
+	"rotateIn":         {"key"},
 	"customerIn":       {"name", "locale", "segment"},
 	"pinIn":            {"pin", "proof"},
 	"secretIn":         {"purpose", "channel"},
@@ -131,6 +139,10 @@ var needed = map[string][]string{
 	"deliverIn":        {"receipt"},
 	"activateIn":       {"activation_secret", "response"},
 	"reportIn":         {"kind"},
+	"resyncIn":         {"codes"},
+	"enrollmentIn":     {"customer", "kind", "proof"},
+	"finishIn":         {"otp"},
+	"firstCodeIn":      {"code"},
 	"customerReportIn": {"kind", "channel", "details"},
 	"answerIn":         {"method"},
 	"beginIn":          {"purpose", "channel"},
@@ -152,6 +164,7 @@ var longest = map[string]int{
 	"customerIn.name": 200, "customerIn.contract_ref": 64, "customerIn.contract_version": 64, "customerIn.kyc_ref": 64,
 	"contacts.phone": 32, "contacts.email": 254,
 	"proof.activation_secret": maxSecret, "activateIn.activation_secret": maxSecret,
+	"resyncIn.credential_id": maxName, "enrollmentIn.label": enrollment.MaxLabel, "firstCodeIn.code": maxSecret,
 	"answerIn.code": maxSecret, "answerIn.pin": maxSecret, "answerIn.credential_id": maxName, "answerIn.binding": maxBinding, "beginIn.binding": maxBinding,
 	"stateIn.reason": 500, "reasonIn.reason": 500, "reasonIn.note": 2000, "whyIn.reason": 500, "statusIn.detail": 500, "reportIn.details": 2000, "customerReportIn.details": maxDetails,
 	"reserveIn.branch": maxName, "shipIn.to": maxFact, "shipIn.carrier": maxFact, "shipIn.tracking": maxFact, "deliverIn.receipt": maxFact,

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mohur/authn"
+	"mohur/authn/pin"
 	"mohur/payment"
 	"mohur/risk"
 	"mohur/tokens"
@@ -18,9 +19,11 @@ type policyOut struct {
 	Login    loginRule      `json:"login"`
 	Payments paymentRules   `json:"payments"`
 	OTP      []otpRule      `json:"otp"`
+	Ceiling  tokens.Windows `json:"otp_ceiling"` // no profile goes beyond
 	Attempts attemptRules   `json:"attempts"`
 	Sessions sessionRules   `json:"sessions"`
 	Guessing guessingRules  `json:"guessing"`
+	PIN      pinRules       `json:"pin"`
 	Signals  map[string]int `json:"signals"`
 	Currency string         `json:"currency"`
 	Source   string         `json:"source"` // "built in": no decision of the board has replaced it
@@ -44,15 +47,17 @@ type paymentRules struct {
 	DailyPerCustomer payment.Money `json:"daily_per_customer"`
 }
 
-// otpRule is how far the one-time passwords of a device profile reach.
+// otpRule is what a device profile can do, and how far its one-time passwords reach
+// (clause 5.23).
 type otpRule struct {
 	Profile     string         `json:"profile"`
 	Title       string         `json:"title"`
 	PINOnDevice bool           `json:"pin_on_device"`
-	LookAhead   int            `json:"look_ahead"`
-	StepsEither int            `json:"steps_either"`
-	MaxDrift    int            `json:"max_drift_steps"`
-	ValidFor    map[string]int `json:"valid_seconds_by_step"` // the longest a TOTP is taken for
+	Software    bool           `json:"software"`
+	Binds       bool           `json:"binds"`
+	Shown       string         `json:"shown"`
+	Windows     tokens.Windows `json:"windows"`
+	ValidFor    map[string]int `json:"valid_seconds_by_step"` // the longest a TOTP is taken for, drift aside
 }
 
 type attemptRules struct {
@@ -73,6 +78,15 @@ type guessingRules struct {
 	Then     string `json:"then"`
 }
 
+// pinRules say which PINs may be chosen, beside the patterns and common PINs that
+// never may.
+type pinRules struct {
+	From    int `json:"digits_from"`
+	To      int `json:"digits_to"`
+	History int `json:"history"`
+	MinAge  int `json:"min_age_seconds"`
+}
+
 // getPolicy returns the policy in force.
 func (x *exchange) getPolicy(context.Context) (reply, error) {
 	p, s := x.server.Authn.Policy, x.server.Authn.Settings
@@ -80,12 +94,11 @@ func (x *exchange) getPolicy(context.Context) (reply, error) {
 		Version: p.Version, Source: "built in", Currency: "AZN", Login: loginRule{ACR: p.LoginACR}, Payments: paymentRulesOf(p),
 		Attempts: attemptRules{Life: seconds(s.AttemptLife), Answers: s.MaxAnswers, Open: s.MaxOpen},
 		Sessions: sessionRules{Idle: seconds(s.Idle), Absolute: seconds(s.Absolute), AccessToken: seconds(s.TokenLife)},
-		Guessing: guessingOf(s.Limits), Signals: map[string]int{"missing": p.MissingSignal},
+		Guessing: guessingOf(s.Limits), PIN: pinRulesOf(x.server.Enrollment.PINRules), Signals: map[string]int{"missing": p.MissingSignal},
 	}
-	for _, name := range []string{tokens.DefaultProfile, "oath-pin"} {
-		if profile, known := tokens.ProfileOf(name); known {
-			out.OTP = append(out.OTP, otpRuleOf(profile))
-		}
+	out.Ceiling = tokens.Ceiling()
+	for _, profile := range tokens.Profiles() {
+		out.OTP = append(out.OTP, otpRuleOf(profile))
 	}
 	return ok(out)
 }
@@ -100,19 +113,20 @@ func paymentRulesOf(p risk.Policy) paymentRules {
 	return out
 }
 
-// otpCeiling is the longest life of a time-based password in seconds, whatever a
-// profile allows (package authn/otp tries no more steps than fit in it).
-const otpCeiling = 120
-
 func otpRuleOf(p tokens.Profile) otpRule {
 	out := otpRule{
-		Profile: p.Name, Title: p.Title, PINOnDevice: p.PINOnDevice, LookAhead: p.LookAhead, StepsEither: p.StepsEither, MaxDrift: p.MaxDrift,
+		Profile: p.Name, Title: p.Title, PINOnDevice: p.PINOnDevice, Software: p.Software, Binds: p.Binds, Shown: p.Shown, Windows: p.Bounded(),
 		ValidFor: map[string]int{},
 	}
-	for _, step := range []int{30, 60} {
-		out.ValidFor[strconv.Itoa(step)] = min(step*(2*p.StepsEither+1), otpCeiling)
+	for _, step := range p.Steps {
+		out.ValidFor[strconv.Itoa(step)] = p.ValidFor(step)
 	}
 	return out
+}
+
+func pinRulesOf(r pin.Rules) pinRules {
+	from, to := r.Digits()
+	return pinRules{From: from, To: to, History: r.Remembered(), MinAge: seconds(r.MinAge)}
 }
 
 func guessingOf(l authn.Limits) guessingRules {

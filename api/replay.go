@@ -29,7 +29,7 @@ func answerPlace(scope string) string { return "memory/answer/" + scope }
 
 // shownOnce are the members that no answer shows a second time, wherever in it
 // they stand.
-var shownOnce = []string{"access_token", "secret", "key", "link"}
+var shownOnce = []string{"access_token", "secret", "key", "link", "uri", "qr"}
 
 // conclude keeps what came of a request. That it could not be kept is no failure
 // of the request: who sends it again is told to look.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"sync"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -10,13 +11,14 @@ import (
 
 // route is one line of the table.
 type route struct {
-	method  string
-	path    string
-	open    bool           // answered without asking who calls
-	roles   []parties.Role // of which the caller needs one
-	query   []string       // the parameters it knows
-	anyHour bool           // takes something out of use, also while a part is away
-	serve   endpoint
+	method   string
+	path     string
+	open     bool           // answered without asking who calls
+	roles    []parties.Role // of which the caller needs one
+	query    []string       // the parameters it knows
+	anyHour  bool           // takes something out of use, also while a part is away
+	patience time.Duration  // how long its answer may take; 0: as long as any
+	serve    endpoint
 }
 
 // Sets of roles that recur. Nobody is in a set because it was convenient: what a
@@ -32,6 +34,7 @@ var (
 
 	backRoom   = []parties.Role{parties.Operator, parties.Supervisor}
 	suspenders = []parties.Role{parties.Helpdesk, parties.Supervisor, parties.Security}
+	resyncers  = []parties.Role{parties.Frontend, parties.Helpdesk, parties.Operator, parties.Supervisor}
 	readers    = []parties.Role{parties.Helpdesk, parties.Operator, parties.Supervisor, parties.Security, parties.Auditor}
 	watchers   = []parties.Role{parties.Security, parties.Auditor}
 	ofSessions = []parties.Role{parties.Frontend, parties.Helpdesk, parties.Security, parties.Auditor}
@@ -79,10 +82,14 @@ var routes = []route{
 	{method: "POST", path: "/v1/tokens/:ref/resume", roles: supervisor, serve: take((*exchange).resumeToken)},
 	{method: "POST", path: "/v1/tokens/:ref/report", roles: with(suspenders, parties.Frontend, parties.Operator), anyHour: true, serve: anyHour((*exchange).reportToken, (*exchange).fileTokenReport)},
 	{method: "POST", path: "/v1/tokens/:ref/unlock", roles: supervisor, serve: take((*exchange).unlockToken)},
+	{method: "POST", path: "/v1/tokens/:ref/resync", roles: resyncers, serve: take((*exchange).resyncToken)},
 	{method: "POST", path: "/v1/tokens/:ref/revoke", roles: supervisor, serve: take((*exchange).revokeToken)},
 	{method: "POST", path: "/v1/tokens/:ref/return", roles: backRoom, serve: take((*exchange).returnToken)},
 	{method: "POST", path: "/v1/tokens/:ref/wipe", roles: backRoom, serve: take((*exchange).wipeToken)},
 	{method: "POST", path: "/v1/tokens/:ref/destroy", roles: supervisor, serve: take((*exchange).destroyToken)},
+
+	{method: "POST", path: "/v1/enrollments", roles: frontend, serve: take((*exchange).postEnrollment)},
+	{method: "POST", path: "/v1/enrollments/:id/responses", roles: frontend, serve: take((*exchange).respondEnrollment)},
 
 	{method: "POST", path: "/v1/authentications", roles: frontend, serve: take((*exchange).begin)},
 	{method: "GET", path: "/v1/authentications/:id", roles: ofSessions, serve: plain((*exchange).getAuthentication)},
@@ -112,9 +119,17 @@ var routes = []route{
 
 	{method: "POST", path: "/v1/clients", roles: admin, serve: take((*exchange).createClient)},
 	{method: "GET", path: "/v1/clients", roles: with(admin, parties.Auditor), serve: plain((*exchange).listClients)},
+	{method: "DELETE", path: "/v1/clients/:id", roles: admin, serve: plain((*exchange).endClient)},
+	{method: "POST", path: "/v1/clients/:id/keys", roles: admin, serve: take((*exchange).addClientKey)},
+	{method: "DELETE", path: "/v1/clients/:id/keys/:key", roles: admin, serve: plain((*exchange).endClientKey)},
 	{method: "GET", path: "/v1/keys", roles: with(custodian, parties.Auditor), serve: plain((*exchange).listKeys)},
+	{method: "POST", path: "/v1/keys/rotations", roles: custodian, patience: pairWait, serve: take((*exchange).rotateKey)},
 	{method: "POST", path: "/v1/keys/transport", roles: custodian, serve: take((*exchange).importTransport)},
+	{method: "GET", path: "/v1/keys/transport/:name", roles: with(custodian, parties.Auditor), serve: plain((*exchange).getTransport)},
 	{method: "DELETE", path: "/v1/keys/transport/:name", roles: custodian, serve: plain((*exchange).deleteTransport)},
+	{method: "POST", path: "/v1/keys/pairs", roles: custodian, patience: pairWait, serve: take((*exchange).makePair)},
+	{method: "GET", path: "/v1/keys/halves", roles: with(custodian, parties.Auditor), serve: plain((*exchange).listHalves)},
+	{method: "DELETE", path: "/v1/keys/halves/:name", roles: custodian, serve: plain((*exchange).cancelHalf)},
 }
 
 // release puts gin into the mode in which it says nothing by itself.

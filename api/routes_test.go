@@ -38,10 +38,13 @@ var may = map[string]string{
 	"POST /v1/tokens/:ref/resume":               "supervisor",
 	"POST /v1/tokens/:ref/report":               "frontend helpdesk operator supervisor security",
 	"POST /v1/tokens/:ref/unlock":               "supervisor",
+	"POST /v1/tokens/:ref/resync":               "frontend helpdesk operator supervisor",
 	"POST /v1/tokens/:ref/revoke":               "supervisor",
 	"POST /v1/tokens/:ref/return":               "operator supervisor",
 	"POST /v1/tokens/:ref/wipe":                 "operator supervisor",
 	"POST /v1/tokens/:ref/destroy":              "supervisor",
+	"POST /v1/enrollments":                      "frontend",
+	"POST /v1/enrollments/:id/responses":        "frontend",
 	"POST /v1/authentications":                  "frontend",
 	"GET /v1/authentications/:id":               "frontend helpdesk security auditor",
 	"POST /v1/authentications/:id/responses":    "frontend",
@@ -66,9 +69,17 @@ var may = map[string]string{
 	"GET /v1/policy":                            "helpdesk operator supervisor security auditor admin",
 	"POST /v1/clients":                          "admin",
 	"GET /v1/clients":                           "admin auditor",
+	"DELETE /v1/clients/:id":                    "admin",
+	"POST /v1/clients/:id/keys":                 "admin",
+	"DELETE /v1/clients/:id/keys/:key":          "admin",
 	"GET /v1/keys":                              "custodian auditor",
+	"POST /v1/keys/rotations":                   "custodian",
 	"POST /v1/keys/transport":                   "custodian",
+	"GET /v1/keys/transport/:name":              "custodian auditor",
 	"DELETE /v1/keys/transport/:name":           "custodian",
+	"POST /v1/keys/pairs":                       "custodian",
+	"GET /v1/keys/halves":                       "custodian auditor",
+	"DELETE /v1/keys/halves/:name":              "custodian",
 }
 
 // open is what answers without asking who calls.
@@ -93,7 +104,7 @@ func TestClause5_3_4_EveryRouteHasItsRoles(t *testing.T) {
 			t.Errorf("%s is not in the list of who may", name)
 			continue
 		}
-		path := strings.NewReplacer(":id", "nobody", ":ref", "nothing", ":name", "none").Replace(r.Path)
+		path := strings.NewReplacer(":id", "nobody", ":ref", "nothing", ":name", "none", ":key", "none").Replace(r.Path)
 		w.ask("", r.Method, path, nil).refused(401, "unauthorized")
 		w.ask(expired, r.Method, path, "{}").refused(401, "unauthorized")
 		for _, role := range parties.Roles() {

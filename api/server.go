@@ -23,6 +23,7 @@ import (
 
 	"mohur/audit"
 	"mohur/authn"
+	"mohur/custody"
 	"mohur/enrollment"
 	"mohur/hsm"
 	"mohur/incident"
@@ -43,7 +44,7 @@ type Deps struct {
 	Enrollment *enrollment.Service
 	Store      Store
 	HSM        hsm.Module
-	Keys       KeyAdmin
+	Keys       *custody.Service
 	Log        Log
 	// StoreCheck says whether the store takes reads and writes; /readyz asks it.
 	// nil: the Check method of Store, which it then must have.
@@ -52,10 +53,13 @@ type Deps struct {
 	Stops *stoplist.List // reports that wait for HSM or store; nil: such reports are refused while one is away
 
 	Issuer      string     // the configured url: iss of what is signed
-	Development bool       // shown by /readyz; transport keys come in over the API
+	Development bool       // shown by /readyz; transport keys come in whole
 	Version     string     // of the program, shown by /readyz
 	CallerRate  rate.Limit // of requests by one caller; zero: that of the contract
-	Spool       string     // directory, 0700, for seed files while they are read; this server's alone
+	// Strangers is the pace of requests without a good key from one address; beyond
+	// it a 401 becomes a 429. Zero: 10 a second, 200 at once.
+	Strangers rate.Limit
+	Spool     string // directory, 0700, for seed files while they are read; this server's alone
 
 	Logger   *slog.Logger         // nil: slog.Default
 	Registry *prometheus.Registry // nil: one of its own
@@ -86,16 +90,6 @@ type Store interface {
 	settle.Memories
 }
 
-// KeyAdmin is what a custodian may do with the HSM's keys while the server
-// runs; hsm/pkcs11.Module is it.
-type KeyAdmin interface {
-	Keys(ctx context.Context) ([]hsm.KeyInfo, error)
-	// ImportTransport brings a manufacturer's key in and clears the bytes. An
-	// *hsm.Fault of hsm.ClassInput says that the HSM did not want this key.
-	ImportTransport(ctx context.Context, name string, key []byte) error
-	DeleteTransport(ctx context.Context, name string) error
-}
-
 // Identify says who sent a request, or returns a *problem.Error: 401 when it
 // was nobody, 503 when that cannot be found out.
 type Identify func(ctx context.Context, r *http.Request) (parties.Caller, error)
@@ -109,6 +103,8 @@ type Server struct {
 	imports *imports
 	flights flights
 	callers *rate.Limiter
+
+	strangers *rate.Limiter
 
 	waits       waits
 	uploadLimit int64
@@ -135,6 +131,9 @@ func New(d Deps) (*Server, error) {
 	if d.CallerRate == (rate.Limit{}) {
 		d.CallerRate = rate.Limit{PerSecond: 500, Burst: 1000}
 	}
+	if d.Strangers == (rate.Limit{}) {
+		d.Strangers = rate.Limit{PerSecond: 10, Burst: 200}
+	}
 	if err := sweepSpool(d.Spool); err != nil {
 		return nil, err
 	}
@@ -142,7 +141,10 @@ func New(d Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{Deps: d, metrics: m, imports: newImports(), callers: rate.NewLimiter(d.CallerRate), waits: defaultWaits, uploadLimit: uploadLimit}, nil
+	return &Server{
+		Deps: d, metrics: m, imports: newImports(), callers: rate.NewLimiter(d.CallerRate), strangers: rate.NewLimiter(d.Strangers),
+		waits: defaultWaits, uploadLimit: uploadLimit,
+	}, nil
 }
 
 func (d Deps) check() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"mohur/enrollment"
 	"mohur/parties"
 	"mohur/problem"
 	"mohur/settle"
@@ -170,6 +171,22 @@ func (x *exchange) reportToken(ctx context.Context, in reportIn) (reply, error) 
 func (x *exchange) unlockToken(ctx context.Context, in reasonIn) (reply, error) {
 	return x.moved(ctx, func(by parties.Caller, ref string) (tokens.Token, error) {
 		return x.server.Enrollment.Unlock(ctx, by, ref, in.Reason)
+	})
+}
+
+type resyncIn struct {
+	Codes        []string `json:"codes"`
+	CredentialID string   `json:"credential_id"`
+}
+
+// resyncToken moves a token that has run out of its window to where it is, by two
+// codes of it in a row (clause 5.23).
+func (x *exchange) resyncToken(ctx context.Context, in resyncIn) (reply, error) {
+	if len(in.Codes) != 2 {
+		return reply{}, invalid("codes", "needs two codes of the token, the second made right after the first")
+	}
+	return x.moved(ctx, func(by parties.Caller, ref string) (tokens.Token, error) {
+		return x.server.Enrollment.Resync(ctx, enrollment.ResyncCommand{Caller: by, Token: ref, Credential: in.CredentialID, Codes: [2]string(in.Codes)})
 	})
 }
 

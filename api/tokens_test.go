@@ -143,7 +143,7 @@ func TestImportsAreReadStrictly(t *testing.T) {
 	for field, fields := range map[string][]string{
 		"file":          {"format", "pskc"},
 		"format":        {"format", "zip", "file", file},
-		"password":      {"format", "pskc", "password", "hunter2", "file", file},
+		"password":      {"format", "pskc", "transport_key", "acme", "password", "hunter2", "file", file},
 		"profile":       {"format", "pskc", "profile", "none", "file", file},
 		"colour":        {"format", "pskc", "colour", "red", "file", file},
 		"batch":         {"batch", strings.Repeat("x", 300), "format", "pskc", "file", file},
@@ -157,6 +157,9 @@ func TestImportsAreReadStrictly(t *testing.T) {
 		}
 	}
 	w.bring(op, "file", file, "format", "pskc", "file", file).faulty("file")
+	w.bring(op, "file", file, "format", "pskc", "password", "").faulty("password")
+	w.bring(op, "file", file, "format", "pskc", "password", strings.Repeat("x", 257)).faulty("password")
+	w.bring(op, "file", "A-1,"+strings.Repeat("31", 20)+",hotp,6", "format", "auto", "transport_key", "acme").faulty("transport_key")
 	w.ask(op, "POST", "/v1/token-imports", "{}").refused(415, "unsupported-media-type")
 	h := http.Header{"Authorization": {"Bearer " + op}, "Content-Type": {"multipart/form-data; boundary=x"}}
 	w.send(h, "POST", "/v1/token-imports", strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"format\"\r\n\r\npskc")).refused(422, "invalid-request")
@@ -164,6 +167,31 @@ func TestImportsAreReadStrictly(t *testing.T) {
 	w.ask(op, "GET", "/v1/token-imports/im_none/rejected", nil).refused(404, "not-found")
 	if w.Count("import.begun", "", "") != 0 {
 		t.Error("an import was begun")
+	}
+}
+
+// A file under a password, and one of another format: the password opens it, is
+// told apart from another, and stands in no answer.
+func TestClause5_20_AFileUnderAPassword(t *testing.T) {
+	w := newWorld(t)
+	op := w.as("operator")
+	file := string(pskctest.File{Keys: []pskctest.Key{{Serial: "P1000", Secret: []byte("12345678901234567890")}}}.Password("hunter2 and more"))
+	send := func(idem, password string) *answer {
+		kind, b := form("password", password, "format", "auto", "file", file)
+		return w.send(http.Header{"Authorization": {"Bearer " + op}, "Content-Type": {kind}, "Idempotency-Key": {idem}}, "POST", "/v1/token-imports", bytes.NewReader(b))
+	}
+	wrong := w.ended(send("a", "hunter3 and more").is(202).str("id"))
+	wrong.has(body{"state": "failed", "imported": 0.0, "format": "pskc"})
+	send("a", "hunter2 and more").refused(409, "idempotency-conflict")
+	right := w.ended(send("b", "hunter2 and more").is(202).str("id"))
+	right.has(body{"state": "completed", "imported": 1.0, "error": nil, "warnings": nil})
+	csv := w.bring(op, "format", "auto", "file", "C1000,"+strings.Repeat("31", 20)+",hotp,6\nC1001,00,hotp,6\n").is(202)
+	csv.has(body{"format": "oath-csv"})
+	w.ended(csv.str("id")).has(body{"state": "completed", "imported": 1.0, "rejected": 1.0})
+	for _, o := range []object{wrong, right} {
+		if strings.Contains(fmt.Sprint(o.m), "hunter") {
+			t.Errorf("the password is told: %v", o.m)
+		}
 	}
 }
 

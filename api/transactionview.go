@@ -69,14 +69,17 @@ func (x *exchange) transactionLine(v payment.View) transactionOut {
 	out := transactionOut{
 		ID: t.ID, Reference: t.Reference, Customer: t.Customer, Channel: string(t.Channel), Service: t.Service, Decision: t.Decision,
 		State: string(t.State), Exemption: t.Exemption, Amount: payment.FromMinor(t.Minor, t.Currency), Purpose: d.Purpose, Holder: d.Holder,
-		Payer: partyOut(d.Payer), Payee: partyOut(d.Payee), ACR: t.ACR, Shown: t.Shown, AMR: t.AMR,
+		Payer: x.partyOf(d.Payer), Payee: x.partyOf(d.Payee), ACR: t.ACR, Shown: t.Shown, AMR: t.AMR,
 		Risk: x.riskOf(t.Score, v.Reasons, t.Reasons, t.Policy), Signatures: signaturesOf(t), JTI: t.JTI, Timeline: x.timelineOf(t),
 		Limits:    limitsOut{dailyLimit{payment.FromMinor(v.DailyLimit, t.Currency), payment.FromMinor(v.DailyUsed, t.Currency)}},
 		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(),
 	}
 	if len(d.Linked) > 0 {
-		linked := challengeOf(d.Linked, t.SHA256)
+		linked := x.challengeOf(d.Linked, t.SHA256, t.ExpiresAt)
 		out.Linked = &linked
+	}
+	if x.audits() {
+		out.Purpose = ""
 	}
 	// The authorization is an order to pay: only those who pass it on or carry it
 	// out see it.

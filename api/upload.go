@@ -28,13 +28,24 @@ const (
 // upload is a seed file that has come in whole. The file has no name any more:
 // it is gone when it is closed, and when the process ends, however that happens.
 type upload struct {
-	file   *os.File
-	sha256 string
-	fields map[string]string
+	file     *os.File
+	sha256   string
+	password []byte // nil: there is none
+	fields   map[string]string
+}
+
+// close lets the file go and clears the password.
+func (u *upload) close() {
+	clear(u.password)
+	if u.file != nil {
+		u.file.Close()
+	}
 }
 
 // uploadFields are the parts of an import beside the file.
-var uploadFields = []string{"format", "transport_key", "password", "profile", "batch", "branch"}
+var uploadFields = []string{"format", "transport_key", passwordField, "profile", "batch", "branch"}
+
+const passwordField = "password"
 
 // upload takes a multipart body. The file goes to the disk as it comes, never
 // into memory; everything else is short.
@@ -58,9 +69,7 @@ func (x *exchange) upload() (up *upload, err error) {
 			return
 		}
 		x.readWithin(x.server.waits.body) // for the rest, which nobody wants
-		if up.file != nil {
-			up.file.Close()
-		}
+		up.close()
 	}()
 	for {
 		p, err := parts.NextPart()
@@ -93,10 +102,26 @@ func (u *upload) take(p *multipart.Part, spool string) error {
 	if err != nil {
 		return readFault(err)
 	}
+	if name == passwordField {
+		return u.takePassword(text)
+	}
 	if len(text) > fieldLimit || !utf8.Valid(text) || bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return invalid(name, "needs to be a short text in UTF-8")
 	}
 	u.fields[name] = string(text)
+	return nil
+}
+
+// takePassword keeps the password out of the fields, where its SHA-256 stands for it:
+// what names a repeat must tell two passwords apart and hold neither.
+func (u *upload) takePassword(text []byte) error {
+	defer clear(text)
+	if len(text) == 0 || len(text) > fieldLimit || !utf8.Valid(text) {
+		return invalid(passwordField, fmt.Sprintf("needs 1 to %d bytes in UTF-8", fieldLimit))
+	}
+	u.password = bytes.Clone(text)
+	sum := sha256.Sum256(text)
+	u.fields[passwordField] = hex.EncodeToString(sum[:])
 	return nil
 }
 
@@ -151,8 +176,6 @@ func (u *upload) canonical() []byte {
 func (u *upload) check() error {
 	var c problem.Check
 	c.Unless(u.file != nil, "file", "is needed")
-	_, password := u.fields["password"]
-	c.Unless(!password, "password", "is not served yet; bring the transport key into the HSM")
 	return c.Err()
 }
 

@@ -3,7 +3,10 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -17,6 +20,7 @@ import (
 	"mohur/api"
 	"mohur/audit"
 	"mohur/banktest"
+	"mohur/custody"
 	"mohur/hsm"
 	"mohur/parties"
 )
@@ -60,6 +64,7 @@ type keyAdmin struct {
 	hsm.Module
 	mu      sync.Mutex
 	changed []string
+	made    *rsa.PublicKey
 	fault   error
 }
 
@@ -69,6 +74,37 @@ func (k *keyAdmin) ImportTransport(_ context.Context, name string, key []byte) e
 	k.changed = append(k.changed, "import "+name)
 	clear(key)
 	return k.fault
+}
+
+func (k *keyAdmin) MakeTransport(_ context.Context, name string, bits int) (*rsa.PublicKey, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.changed = append(k.changed, "make "+name)
+	if k.fault != nil {
+		return nil, k.fault
+	}
+	made, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		return nil, err
+	}
+	k.made = &made.PublicKey
+	return k.made, nil
+}
+
+func (k *keyAdmin) Rotate(_ context.Context, key hsm.Key) (hsm.KeyInfo, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.changed = append(k.changed, "rotate "+string(key))
+	return hsm.KeyInfo{Key: key, Version: 2, Type: "AES-256", Use: "wraps the seeds of tokens"}, k.fault
+}
+
+func (k *keyAdmin) TransportPublic(_ context.Context, name string) (*rsa.PublicKey, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.made == nil {
+		return nil, &hsm.Fault{Class: hsm.ClassInput, Err: errors.New("no such key")}
+	}
+	return k.made, k.fault
 }
 
 func (k *keyAdmin) DeleteTransport(_ context.Context, name string) error {
@@ -105,7 +141,8 @@ func (w *world) start(change ...func(*world)) {
 	b := w.Bank
 	w.sealer = &audit.Sequencer{Store: b.Engine, Signer: b.HSM, Origin: origin, Now: b.Clock.Now}
 	w.deps = api.Deps{
-		Authn: b.Authn, Payments: b.Payments, Parties: b.Parties, Enrollment: b.Enrollment, Store: b.Store, HSM: b.HSM, Keys: w.keys,
+		Authn: b.Authn, Payments: b.Payments, Parties: b.Parties, Enrollment: b.Enrollment, Store: b.Store, HSM: b.HSM,
+		Keys:       &custody.Service{Store: b.Store, Settler: b.Store, HSM: w.keys, Audit: b.Audit, Development: true, Now: b.Clock.Now},
 		StoreCheck: b.Engine.Check, Log: api.Log{Store: b.Engine, Verifier: w.verifier},
 		Issuer: banktest.Issuer, Development: true, Version: "test", Spool: w.spool,
 		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: b.Clock.Now,

@@ -62,11 +62,12 @@ const maxWarnings = 20
 // are only consistent in themselves.
 type Report struct {
 	Origin      string    `json:"origin"`
-	From        uint64    `json:"from"`        // first entry of the export
-	Entries     uint64    `json:"entries"`     // read
-	Erased      uint64    `json:"erased"`      // of them without a body, which is no fault
-	Checkpoints int       `json:"checkpoints"` // verified
-	Covered     uint64    `json:"covered"`     // size of the last good checkpoint
+	From        uint64    `json:"from"`                // first entry of the export
+	Entries     uint64    `json:"entries"`             // read
+	Erased      uint64    `json:"erased"`              // of them without a body, which is no fault
+	ErasedIn    []Range   `json:"erased_in,omitempty"` // where they are, the first 1,000 runs of them
+	Checkpoints int       `json:"checkpoints"`         // verified
+	Covered     uint64    `json:"covered"`             // size of the last good checkpoint
 	First       time.Time `json:"first"`
 	Last        time.Time `json:"last"`
 	Faults      int       `json:"faults"`
@@ -96,6 +97,21 @@ func (r *Report) warn(f Finding) {
 	r.Warned++
 	if len(r.Warnings) < maxWarnings {
 		r.Warnings = append(r.Warnings, f)
+	}
+}
+
+// maxErased bounds the runs of erased entries that are kept: what is not named is
+// still counted.
+const maxErased = 1000
+
+// erase counts an entry without a body and notes where it is. That it was rightly
+// erased is for people to say, so they have to know which one it is.
+func (r *Report) erase(seq uint64) {
+	r.Erased++
+	if last := len(r.ErasedIn) - 1; last >= 0 && r.ErasedIn[last].To == seq {
+		r.ErasedIn[last].To++
+	} else if len(r.ErasedIn) < maxErased {
+		r.ErasedIn = append(r.ErasedIn, one(seq))
 	}
 }
 

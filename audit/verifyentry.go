@@ -86,7 +86,7 @@ func (v *verification) misplaced(seq uint64) bool {
 // content checks one entry by itself.
 func (v *verification) content(e Entry, leaf tlog.Hash) {
 	if len(e.Salt) == 0 && len(e.Sealed) == 0 {
-		v.report.Erased++
+		v.report.erase(e.Seq)
 	}
 	if LeafHash(e.Header) != leaf {
 		v.fault(KindHeader, one(e.Seq), "the header and the recorded leaf hash do not belong together")

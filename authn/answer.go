@@ -201,13 +201,13 @@ func (s *Service) evaluate(ctx context.Context, a Attempt, cmd AnswerCommand, re
 	j := &judgement{service: s, ctx: ctx, by: cmd.Caller, customer: c, attempt: a, received: received, over: over}
 	j.attempt.Answers++
 	j.attempt.Version++
-	offer := a.offer(cmd.Method)
+	offer := a.offer(cmd.Method, cmd.Credential)
 	switch {
 	case a.State != Pending || a.Answers >= s.Settings.MaxAnswers:
 		return j.closed()
 	case !s.bound(a, cmd.Binding):
 		return j.foreign()
-	case offer == nil || !offer.has(cmd.Credential):
+	case offer == nil:
 		if a.Decoy {
 			return j.spend(a.Cause)
 		}
@@ -226,8 +226,9 @@ func (s *Service) bound(a Attempt, value string) bool {
 	return subtle.ConstantTimeCompare(a.Binding, bindingSum(value)) == 1
 }
 
-func (a Attempt) offer(m Method) *Offer {
-	i := slices.IndexFunc(a.Offers, func(o Offer) bool { return o.Method == m })
+// offer is the one an answer is to, nil if there is none.
+func (a Attempt) offer(m Method, credential string) *Offer {
+	i := slices.IndexFunc(a.Offers, func(o Offer) bool { return o.Method == m && o.has(credential) })
 	if i < 0 {
 		return nil
 	}

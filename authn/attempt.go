@@ -73,6 +73,8 @@ type Offer struct {
 	Method      Method    `json:"method"`
 	Credentials []Offered `json:"credentials"`
 	Question    string    `json:"question,omitempty"`
+	Typed       []string  `json:"typed,omitempty"` // the question as the customer types it, part by part
+	Shown       string    `json:"shown,omitempty"` // what an answer proves to have been seen
 }
 
 // Offered is a credential as shown to the customer.

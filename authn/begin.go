@@ -117,12 +117,20 @@ type Opening struct {
 	Session     string
 	Channel     parties.Channel
 	ACR         ACR
+	Shown       string // what a proof must show the customer; "" for nothing
+	Pay         *Pay   // of a payment in the bank's own currency: what a device may have typed
 	Binding     string
 	Score       int
 	Reasons     []risk.Reason
 	ExpiresAt   time.Time
 	IP          string                    // of the customer, as the front end tells it; may be empty
 	Challenge   func() (Challenge, error) // called again while a question collides
+}
+
+// Pay is what a customer types on a device that shows what it signs.
+type Pay struct {
+	Minor   int64  // amount in minor units
+	Account string // the payee's
 }
 
 // Open prepares an attempt: the view, the effects that store it and the events
@@ -137,11 +145,11 @@ func (s *Service) Open(ctx context.Context, o Opening) (View, []settle.Effect, [
 	if err != nil {
 		return View{}, nil, nil, problem.Away(err)
 	}
-	challenge, questions, err := who.challenge(o, open)
+	challenge, offers, err := who.challenge(o, open)
 	if err != nil {
 		return View{}, nil, nil, err
 	}
-	a := who.attempt(o, challenge, questions, now)
+	a := who.attempt(o, challenge, offers, now)
 	s.pace.note(a.ID, sourceOf(o.Caller, o.IP))
 	if a.Text, err = s.Keys.Seal(ctx, s.Bank, TextPlace(a.ID), challenge.Text); err != nil {
 		return View{}, nil, nil, problem.Away(err)

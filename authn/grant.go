@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -43,6 +44,7 @@ func (j *judgement) grant(c candidate, withPIN bool, at time.Time) (ruling, erro
 		return j.refuse("level-not-reached")
 	}
 	j.attempt.State, j.attempt.ACR, j.attempt.AMR = Granted, reached, amr(withPIN, c.profile.PINOnDevice)
+	j.attempt.Shown = cmp.Or(c.shown, tokens.ShownNone)
 	p := Proof{ACR: reached, Shown: j.attempt.Shown, AMR: j.attempt.AMR, Credential: c.credential, At: j.received, By: j.by}
 	switch j.attempt.Purpose {
 	case Login:

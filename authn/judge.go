@@ -22,6 +22,7 @@ type candidate struct {
 	hot        settle.Hot
 	reason     string // why it must not be judged; "" when it may
 	evidence   otp.Evidence
+	shown      string // what an answer proves to have been seen
 }
 
 // judge evaluates a possession answer and, only when it is right, the PIN. An
@@ -34,12 +35,13 @@ func (j *judgement) judge(cmd AnswerCommand, pinText string, at time.Time) (ruli
 	if cause := j.dead(); cause != "" {
 		return j.spend(cause)
 	}
-	offer := j.attempt.offer(cmd.Method)
-	if len(offer.Credentials) == 0 {
+	offer := j.attempt.offer(cmd.Method, cmd.Credential)
+	if offer == nil || len(offer.Credentials) == 0 {
 		return j.spend("not-offered")
 	}
 	id := cmp.Or(cmd.Credential, offer.Credentials[0].ID)
-	c, err := j.candidate(id, cmd, offer.Question, at)
+	c, err := j.candidate(id, otp.Response{Code: cmd.Secret, Question: offer.Question, PIN: pinText, At: at})
+	c.shown = offer.Shown
 	switch {
 	case err != nil:
 		return ruling{}, err
@@ -69,7 +71,7 @@ func (j *judgement) dead() string {
 
 // candidate loads one credential, checks that nothing of it was tampered with,
 // and evaluates the code. What must not be judged costs the same calls.
-func (j *judgement) candidate(id string, cmd AnswerCommand, question string, at time.Time) (candidate, error) {
+func (j *judgement) candidate(id string, r otp.Response) (candidate, error) {
 	s, ctx := j.service, j.ctx
 	c, err := s.load(ctx, id)
 	if err != nil {
@@ -94,13 +96,17 @@ func (j *judgement) candidate(id string, cmd AnswerCommand, question string, at 
 		c.reason = stopReason
 	case c.hot.Locked(j.received):
 		c.reason = "credential-locked"
+	default:
+		c.reason = c.credential.Dead(r.At)
 	}
 	if c.reason != "" {
 		return c, away(s.idleHMAC(ctx))
 	}
-	c.evidence, err = otp.Verify(ctx, s.HSM, otp.Response{
-		Credential: c.credential, Profile: c.profile, Hot: c.hot, Code: cmd.Secret, Question: question, At: at,
-	})
+	r.Credential, r.Profile, r.Hot = c.credential, c.profile, c.hot
+	if r.Question != "" {
+		r.AskedAt = j.attempt.CreatedAt
+	}
+	c.evidence, err = otp.Verify(ctx, s.HSM, r)
 	if err != nil && damaged(err) {
 		return c, j.quarantine(&c)
 	}
@@ -167,11 +173,7 @@ func (j *judgement) wrong(c candidate) (ruling, error) {
 	if err := j.swapCredential(hot, c.credential, change); err != nil {
 		return ruling{}, err
 	}
-	reason := "wrong-code"
-	if c.evidence.Replay {
-		reason = "replay"
-	}
-	return j.refuse(reason)
+	return j.refuse(string(c.evidence.Reason))
 }
 
 // right consumes the code, whatever comes of the PIN, and grants when the PIN

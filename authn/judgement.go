@@ -37,7 +37,7 @@ func (j *judgement) closed() (ruling, error) {
 		return ruling{}, err
 	}
 	j.events = append(j.events, j.service.event(j.by, j.customer, a, "authentication.answered", "refused", "attempt-closed", nil))
-	return ruling{attempt: a, events: j.events, refused: true, withPIN: a.offer(PIN) != nil, outcome: "refused", reason: "attempt-closed"}, nil
+	return ruling{attempt: a, events: j.events, refused: true, withPIN: a.offer(PIN, "") != nil, outcome: "refused", reason: "attempt-closed"}, nil
 }
 
 // foreign refuses an answer that does not come from where the attempt was begun;

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -10,13 +11,13 @@ import (
 	"slices"
 	"time"
 
-	"mohur/authn/otp"
 	"mohur/hsm"
 	"mohur/ident"
 	"mohur/parties"
 	"mohur/problem"
 	"mohur/risk"
 	"mohur/tokens"
+	"mohur/tokens/ocra"
 )
 
 // subject is the customer an attempt is opened for, as far as there is one, and
@@ -25,9 +26,15 @@ type subject struct {
 	customer parties.Customer // zero when unknown
 	decoy    bool
 	cause    string
-	offers   []Offer
+	offers   []group
 	ways     [][]Method
-	suites   map[string]otp.Suite // of the offered OCRA credentials
+}
+
+// group is what one question, or none, is asked of: credentials of one method,
+// those of OCRA of one suite and one form of the question.
+type group struct {
+	Offer
+	suite *ocra.Suite // nil unless OCRA
 }
 
 // who finds out what can be offered. An unknown customer, and one to whom
@@ -65,7 +72,7 @@ func (s *Service) who(ctx context.Context, o Opening) (subject, error) {
 // offers lists what the customer holds that reaches the level. Suspended tokens
 // are listed like active ones: an outsider learns nothing from a list.
 func (s *Service) offers(ctx context.Context, c parties.Customer, o Opening) (subject, error) {
-	out := subject{customer: c, suites: map[string]otp.Suite{}}
+	out := subject{customer: c}
 	held, err := s.Store.TokensOf(ctx, c.ID)
 	if err != nil {
 		return subject{}, problem.Away(err)
@@ -76,14 +83,13 @@ func (s *Service) offers(ctx context.Context, c parties.Customer, o Opening) (su
 		return subject{}, problem.Away(err)
 	}
 	hasPIN := err == nil
-	byMethod := map[Method]*Offer{}
-	onDevice := map[Method]bool{}
+	needs := map[Method]bool{} // a PIN of the server's, beside this method
 	for _, t := range held {
 		if t.State != tokens.Active && t.State != tokens.Suspended {
 			continue
 		}
 		profile, ok := tokens.ProfileOf(t.Profile)
-		if !ok || (!profile.PINOnDevice && !hasPIN && o.ACR.Rank() > Single.Rank()) {
+		if !ok {
 			continue
 		}
 		for _, id := range t.Credentials {
@@ -96,18 +102,26 @@ func (s *Service) offers(ctx context.Context, c parties.Customer, o Opening) (su
 			if err != nil {
 				return subject{}, problem.Away(err)
 			}
-			out.add(byMethod, onDevice, cred, t, profile, o.ACR)
+			g, needsPIN, ok := s.offer(cred, t, profile, o)
+			if !ok || needsPIN && !hasPIN {
+				continue
+			}
+			out.add(g)
+			needs[g.Method] = needs[g.Method] || needsPIN
 		}
 	}
-	for _, m := range []Method{OTP, OCRA} {
-		if offer := byMethod[m]; offer != nil {
-			out.offers = append(out.offers, *offer)
-			out.ways = append(out.ways, way(m, onDevice[m], o.ACR))
+	slices.SortStableFunc(out.offers, func(a, b group) int { return cmp.Compare(order[a.Method], order[b.Method]) })
+	for _, g := range out.offers {
+		if !slices.ContainsFunc(out.ways, func(w []Method) bool { return w[0] == g.Method }) {
+			out.ways = append(out.ways, way(g.Method, needs[g.Method]))
 		}
 	}
 	out.offerPIN()
 	return out, nil
 }
+
+// order is in which methods are listed.
+var order = map[Method]int{OTP: 1, OCRA: 2}
 
 // activated is when a token came to life, for the order of the list: an answer
 // that names no credential is judged against the first.
@@ -120,31 +134,52 @@ func activated(t tokens.Token) (at time.Time) {
 	return at
 }
 
-// add offers one credential under its method, if its method reaches the level.
-func (w *subject) add(by map[Method]*Offer, onDevice map[Method]bool, c tokens.Credential, t tokens.Token, p tokens.Profile, acr ACR) {
-	m := OTP
-	if c.Kind == tokens.OCRA {
-		m = OCRA
-		suite, err := otp.ParseSuite(c.Suite)
-		if err != nil {
-			return
+// offer is what one credential can do for an opening, and whether it takes the
+// PIN kept by the server to do it; ok is false when it cannot reach the level.
+func (s *Service) offer(c tokens.Credential, t tokens.Token, p tokens.Profile, o Opening) (g group, needsPIN, ok bool) {
+	g.Offer = Offer{Method: OTP, Shown: tokens.ShownNone, Credentials: []Offered{{ID: c.ID, Kind: string(c.Kind), Label: mask(t.Serial)}}}
+	needsPIN = !p.PINOnDevice && o.ACR.Rank() > Single.Rank()
+	if c.Kind != tokens.OCRA {
+		// A TOTP or HOTP can never be bound to a payment.
+		return g, needsPIN, o.ACR != Linked && !o.seen(g.Shown)
+	}
+	suite, err := ocra.ParseSuite(c.Suite)
+	if err != nil || o.ACR == Linked && !p.Binds {
+		return g, false, false
+	}
+	g.Method, g.suite = OCRA, &suite
+	if p.Shown == tokens.ShownDevice {
+		// What is typed on such a key is a payment and never anything else: a question
+		// that is a number without meaning could be a thief's payment.
+		if o.Pay == nil {
+			return g, false, false
 		}
-		w.suites[c.ID] = suite
+		if g.Question, g.Typed, err = suite.Typed(o.Pay.Minor, o.Pay.Account); err != nil {
+			return g, false, false
+		}
+		g.Shown = p.Shown
 	}
-	if acr == Linked && m != OCRA {
-		return // a TOTP or HOTP can never be bound to a payment
-	}
-	if by[m] == nil {
-		by[m] = &Offer{Method: m}
-		onDevice[m] = true
-	}
-	onDevice[m] = onDevice[m] && p.PINOnDevice
-	by[m].Credentials = append(by[m].Credentials, Offered{ID: c.ID, Kind: string(c.Kind), Label: mask(t.Serial)})
+	return g, needsPIN || suite.PINHash != 0, !o.seen(g.Shown)
 }
 
-// way is what must be answered along with a possession method to reach acr.
-func way(m Method, pinOnDevice bool, acr ACR) []Method {
-	if pinOnDevice || acr == Single {
+// seen reports whether the opening asks for more to be seen than that.
+func (o Opening) seen(shown string) bool { return o.Shown == tokens.ShownDevice && shown != o.Shown }
+
+// add puts a credential into the group of those that answer the same question.
+func (w *subject) add(g group) {
+	i := slices.IndexFunc(w.offers, func(have group) bool {
+		return have.Method == g.Method && have.Question == g.Question && (g.suite == nil || have.suite.Text == g.suite.Text)
+	})
+	if i < 0 {
+		w.offers = append(w.offers, g)
+		return
+	}
+	w.offers[i].Credentials = append(w.offers[i].Credentials, g.Credentials...)
+}
+
+// way is what must be answered along with a possession method.
+func way(m Method, needsPIN bool) []Method {
+	if !needsPIN {
 		return []Method{m}
 	}
 	return []Method{m, PIN}
@@ -153,7 +188,7 @@ func way(m Method, pinOnDevice bool, acr ACR) []Method {
 func (w *subject) offerPIN() {
 	for _, ms := range w.ways {
 		if len(ms) == 2 {
-			w.offers = append(w.offers, Offer{Method: PIN, Credentials: []Offered{}})
+			w.offers = append(w.offers, group{Offer: Offer{Method: PIN, Credentials: []Offered{}}})
 			return
 		}
 	}
@@ -167,20 +202,21 @@ func mask(serial string) string {
 // fake is the decoy of an id: a token that exists nowhere. What it can do and how
 // it is labelled follows from the id, like all of it, so that it stays the same.
 func (s *Service) fake(ctx context.Context, o Opening) (subject, error) {
-	sum, err := s.HSM.MAC(ctx, hsm.IdempotencyMAC, "decoy/v1", []byte(o.Customer))
+	sum, err := s.HSM.MAC(ctx, hsm.RowMAC, "decoy/v1", []byte(o.Customer))
 	if err != nil {
 		return subject{}, problem.Away(err)
 	}
-	out := subject{decoy: true, suites: map[string]otp.Suite{}}
+	out := subject{decoy: true}
 	label := mask(fmt.Sprintf("%04d", binary.BigEndian.Uint32(sum[16:])%10000))
-	out.offers = append(out.offers, Offer{Method: OTP, Credentials: []Offered{{ID: ident.From("cr", sum[:16]), Kind: decoyKind(sum[20]), Label: label}}})
+	out.add(group{Offer: Offer{Method: OTP, Shown: tokens.ShownNone, Credentials: []Offered{{ID: ident.From("cr", sum[:16]), Kind: decoyKind(sum[20]), Label: label}}}})
 	out.ways = append(out.ways, []Method{OTP, PIN})
 	if sum[21]&1 == 1 { // every other one can sign payments too, as most tokens of a bank
-		id := ident.From("cr", sum[16:])
-		if out.suites[id], err = otp.ParseSuite(decoySuite); err != nil {
+		suite, err := ocra.ParseSuite(decoySuite)
+		if err != nil {
 			return subject{}, problem.Away(err)
 		}
-		out.offers = append(out.offers, Offer{Method: OCRA, Credentials: []Offered{{ID: id, Kind: string(tokens.OCRA), Label: label}}})
+		out.add(group{suite: &suite, Offer: Offer{Method: OCRA, Shown: tokens.ShownNone,
+			Credentials: []Offered{{ID: ident.From("cr", sum[16:]), Kind: string(tokens.OCRA), Label: label}}}})
 		out.ways = append(out.ways, []Method{OCRA, PIN})
 	}
 	out.offerPIN()
@@ -201,43 +237,50 @@ func decoyKind(b byte) string {
 // the question of another open attempt of the customer.
 const maxNonces = 50
 
-// challenge makes the text, and the question each offered OCRA suite derives
+// challenge makes the text, and the question each group of credentials derives
 // from it. Two open attempts of one customer never share a question: an answer
 // to one would be an answer to the other.
-func (w subject) challenge(o Opening, open []Attempt) (Challenge, string, error) {
+func (w subject) challenge(o Opening, open []Attempt) (Challenge, []Offer, error) {
 	taken := map[string]bool{}
 	for _, a := range open {
 		for _, offer := range a.Offers {
 			taken[offer.Question] = offer.Question != ""
 		}
 	}
+	if slices.ContainsFunc(w.offers, func(g group) bool { return len(g.Typed) > 0 && taken[g.Question] }) {
+		return Challenge{}, nil, problem.New(problem.Conflict, "a payment with this amount and payee waits for its proof already; prove or cancel that one first")
+	}
 	for range maxNonces {
 		c, err := o.Challenge()
 		if err != nil {
-			return Challenge{}, "", problem.Away(err)
+			return Challenge{}, nil, problem.Away(err)
 		}
-		question := ""
-		for _, suite := range w.suites {
-			question = suite.Derive(c.SHA256[:])
-		}
-		if !taken[question] {
-			return c, question, nil
+		if offers, free := w.ask(c, taken); free {
+			return c, offers, nil
 		}
 	}
-	return Challenge{}, "", problem.Away(errors.New("authn: no free OCRA question"))
+	return Challenge{}, nil, problem.Away(errors.New("authn: no free OCRA question"))
+}
+
+// ask derives the questions; free is false when one of them is taken.
+func (w subject) ask(c Challenge, taken map[string]bool) (offers []Offer, free bool) {
+	for _, g := range w.offers {
+		if g.suite != nil && g.Question == "" {
+			g.Question = g.suite.Derive(c.SHA256[:])
+			if taken[g.Question] {
+				return nil, false
+			}
+		}
+		offers = append(offers, g.Offer)
+	}
+	return offers, true
 }
 
 // attempt is the record to store.
-func (w subject) attempt(o Opening, c Challenge, question string, now time.Time) Attempt {
-	offers := w.offers
-	for i := range offers {
-		if offers[i].Method == OCRA {
-			offers[i].Question = question
-		}
-	}
+func (w subject) attempt(o Opening, c Challenge, offers []Offer, now time.Time) Attempt {
 	a := Attempt{
 		ID: ident.New("at"), Customer: o.Customer, Decoy: w.decoy, Cause: w.cause, Client: o.Caller.ID, Channel: o.Channel,
-		Purpose: o.Purpose, Action: o.Action, Transaction: o.Transaction, Session: o.Session, ACR: o.ACR, Shown: "none",
+		Purpose: o.Purpose, Action: o.Action, Transaction: o.Transaction, Session: o.Session, ACR: o.ACR, Shown: cmp.Or(o.Shown, tokens.ShownNone),
 		Offers: offers, Ways: w.ways, SHA256: c.SHA256[:], State: Pending, Score: o.Score,
 		CreatedAt: now.UTC(), ExpiresAt: o.ExpiresAt, Version: 1,
 	}

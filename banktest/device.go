@@ -30,6 +30,11 @@ type Device struct {
 // Secret returns the seed of one of the device's keys.
 func (d *Device) Secret(kind pskc.Algorithm) []byte { return d.keys[kind].Secret }
 
+// Refill gives the device another seed for one of its keys, and counts from 0.
+func (d *Device) Refill(kind pskc.Algorithm, secret []byte) {
+	d.keys[kind].Secret, d.keys[kind].Counter = secret, 0
+}
+
 // HOTP presses the button once.
 func (d *Device) HOTP() string {
 	k := d.keys[pskc.HOTP]

@@ -1,6 +1,7 @@
 package canonical_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"mohur/canonical"
@@ -18,6 +19,9 @@ func TestCanonicalForm(t *testing.T) {
 		got, err := canonical.Bytes([]byte(in))
 		if err != nil || string(got) != want {
 			t.Errorf("%s: %s, %v; want %s", in, got, err, want)
+		}
+		if got, err = canonical.JSON(json.RawMessage(in)); err != nil || string(got) != want {
+			t.Errorf("as a value %s: %s, %v; want %s", in, got, err, want)
 		}
 	}
 }

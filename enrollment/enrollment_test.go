@@ -401,7 +401,7 @@ func TestAnImportSurvivesTheHSM(t *testing.T) {
 		t.Fatalf("%+v, %v", job, err)
 	}
 	again := run(t, b, file, "")
-	if again.Imported != 100 || again.Rejected != 200 {
+	if again.ID != job.ID || again.Imported != 300 || again.Rejected != 0 || again.Error != "" {
 		t.Fatalf("the same file again: %+v", again)
 	}
 }

@@ -2,121 +2,194 @@ package enrollment
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"mohur/audit"
-	"mohur/authn/otp"
 	"mohur/hsm"
 	"mohur/ident"
 	"mohur/parties"
 	"mohur/problem"
 	"mohur/settle"
 	"mohur/tokens"
-	"mohur/tokens/pskc"
+	"mohur/tokens/seedfile"
 )
 
 // ImportCommand brings a manufacturer's seed file in.
 type ImportCommand struct {
 	Caller       parties.Caller
 	File         io.ReadSeeker
-	Format       string // pskc or auto
-	TransportKey string // name of a key in the HSM; "" for a plain file, in development only
+	SHA256       string // of the file, hex; "" has it computed
+	Format       string // one of the formats, or auto
+	TransportKey string // name of a key in the HSM
+	Password     []byte // of a PSKC file under PBKDF2; cleared by RunImport, kept nowhere
 	Profile      string
 	Batch        string
 	Branch       string
+
+	// refusal is why the format was not recognised: the job fails with it.
+	refusal error
 }
 
-// OCRASuite is the one OCRA suite of today; a key of another is rejected.
+// OCRASuite is the suite devices are ordered with unless there is a reason.
 const OCRASuite = "OCRA-1:HOTP-SHA256-8:C-QN08"
 
-// importChunk is how many keys are settled in one write.
-const importChunk = 200
+// maxRepeats is how often one file may be imported into one batch.
+const maxRepeats = 1000
 
 // BeginImport checks the command and records the import as running. RunImport
 // does the work; between the two a caller may be told the id.
+//
+// An import of the same file with the same profile, batch and branch that failed
+// after a part of it was in is taken up again under its id.
 func (s *Service) BeginImport(ctx context.Context, cmd *ImportCommand) (tokens.Import, error) {
 	cmd.Profile = orDefault(cmd.Profile, tokens.DefaultProfile)
 	_, known := tokens.ProfileOf(cmd.Profile)
 	var c problem.Check
-	c.Unless(cmd.Format == "pskc" || cmd.Format == "auto", "format", "needs to be pskc or auto; the other formats are not read yet")
 	c.Unless(known, "profile", "there is no device profile of that name")
-	c.Unless(cmd.TransportKey != "" || s.Development, "transport_key", "is needed: seeds in the clear are taken in development only")
 	c.Unless(len(cmd.Batch) <= 64 && len(cmd.Branch) <= 64, "batch", "batch and branch have at most 64 bytes")
+	if err := s.checkFormat(cmd, &c); err != nil {
+		return tokens.Import{}, err
+	}
 	if err := s.checkTransport(ctx, cmd.TransportKey, &c); err != nil {
 		return tokens.Import{}, err
 	}
 	if err := c.Err(); err != nil {
 		return tokens.Import{}, err
 	}
-	job := tokens.Import{
-		ID: ident.New("im"), State: tokens.ImportRunning, Format: "pskc", Batch: cmd.Batch, Branch: cmd.Branch,
-		By: cmd.Caller.ID, CreatedAt: s.Now().UTC(), Version: 1,
+	if cmd.SHA256 == "" {
+		if err := cmd.digest(); err != nil {
+			return tokens.Import{}, problem.Away(err)
+		}
 	}
-	return job, s.saveImport(ctx, cmd.Caller, job, "import.begun")
-}
-
-// checkTransport looks for the key before the file is read, so that a slip in its
-// name is told at once.
-func (s *Service) checkTransport(ctx context.Context, name string, c *problem.Check) error {
-	if name == "" {
-		return nil
-	}
-	keys, err := s.HSM.Keys(ctx)
+	job, name, err := s.openImport(ctx, cmd)
 	if err != nil {
-		return problem.Away(err)
+		return tokens.Import{}, err
 	}
-	has := slices.ContainsFunc(keys, func(k hsm.KeyInfo) bool { return k.Key == hsm.Transport(name) })
-	c.Unless(has, "transport_key", noTransport)
-	return nil
+	done, err := s.saveImport(ctx, cmd.Caller, job, name)
+	if err == nil && done != settle.Done {
+		err = problem.New(problem.Conflict, "this file was sent twice at once; look at the other import")
+	}
+	return job, err
 }
 
-const noTransport = "there is no transport key of that name in the HSM; bring it in with mohur keys import-transport"
+// digest names the file by its SHA-256, from where the reader stands.
+func (cmd *ImportCommand) digest() error {
+	start, err := cmd.File.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, cmd.File); err != nil {
+		return err
+	}
+	cmd.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	_, err = cmd.File.Seek(start, io.SeekStart)
+	return err
+}
+
+// openImport is the record the import goes under, and the event that tells of it. An
+// import is named after what is imported, so that the second one finds the first:
+// one that is running is left alone, one that was cut off is gone on with, and after
+// one that ended there is a next.
+func (s *Service) openImport(ctx context.Context, cmd *ImportCommand) (tokens.Import, string, error) {
+	for n := range maxRepeats {
+		id := cmd.id(n)
+		job, err := s.Store.Import(ctx, id)
+		switch {
+		case errors.Is(err, parties.ErrNotFound):
+			return tokens.Import{
+				ID: id, State: tokens.ImportRunning, Format: cmd.Format, SHA256: cmd.SHA256, Batch: cmd.Batch, Branch: cmd.Branch,
+				By: cmd.Caller.ID, CreatedAt: s.Now().UTC(), Version: 1,
+			}, "import.begun", nil
+		case err != nil:
+			return tokens.Import{}, "", problem.Away(err)
+		case job.State == tokens.ImportRunning:
+			return tokens.Import{}, "", problem.New(problem.Conflict, "this file is being imported already, as "+id)
+		case job.State == tokens.ImportFailed && job.Imported > 0:
+			job.State, job.Error, job.Rejected, job.Rejections, job.EndedAt = tokens.ImportRunning, "", 0, nil, time.Time{}
+			job.Version++
+			return job, "import.resumed", nil
+		}
+	}
+	return tokens.Import{}, "", problem.New(problem.Conflict, "this file was imported too often; give it another batch")
+}
+
+// id names the nth import of this file with this profile, batch and branch.
+func (cmd *ImportCommand) id(n int) string {
+	sum := sha256.New()
+	for _, part := range []string{"import", cmd.SHA256, cmd.Profile, cmd.Batch, cmd.Branch} {
+		sum.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		sum.Write([]byte(part))
+	}
+	sum.Write(binary.BigEndian.AppendUint64(nil, uint64(n)))
+	return ident.From("im", sum.Sum(nil))
+}
 
 // RunImport reads the file: first all of it, so that a file that is refused
 // leaves nothing behind, then key by key.
 func (s *Service) RunImport(ctx context.Context, cmd ImportCommand, job tokens.Import) (tokens.Import, error) {
-	run := &importRun{service: s, ctx: ctx, cmd: cmd, job: job}
-	opt := pskc.Options{AllowPlain: cmd.TransportKey == "" && s.Development, Now: s.Now(), Checked: run.checked}
-	if cmd.TransportKey != "" {
-		opt.Decrypter = transport{s.HSM, hsm.Transport(cmd.TransportKey)}
-	}
-	sum, err := pskc.Read(ctx, cmd.File, opt, run.take, run.reject)
+	defer clear(cmd.Password)
+	profile, _ := tokens.ProfileOf(cmd.Profile) // BeginImport has looked
+	run := &importRun{service: s, ctx: ctx, cmd: cmd, profile: profile, job: job, before: job.Imported, devices: map[device]*holder{}}
+	sum, err := s.readImport(ctx, cmd, run)
 	if err == nil {
 		err = run.flush()
 	}
-	job = run.job
-	job.State, job.EndedAt, job.Version = tokens.ImportCompleted, s.Now().UTC(), job.Version+1
-	job.Total = max(job.Total, sum.Keys)
-	if sum.SHA256 != [32]byte{} {
-		job.SHA256 = hex.EncodeToString(sum.SHA256[:])
+	if err == nil && hex.EncodeToString(sum.SHA256[:]) != job.SHA256 {
+		err = &seedfile.FileError{Code: seedfile.CodeChanged, Detail: "the file changed while it was read"}
 	}
 	name := "import.completed"
+	job = run.ended(sum, err == nil)
+	job.State, job.EndedAt = tokens.ImportCompleted, s.Now().UTC()
 	if err != nil {
 		job.State, job.Error, name = tokens.ImportFailed, importError(err), "import.failed"
 	}
 	// The end is recorded even when the caller has gone.
-	return job, s.saveImport(context.WithoutCancel(ctx), cmd.Caller, job, name)
+	return s.endImport(context.WithoutCancel(ctx), cmd.Caller, job, name)
+}
+
+// endImport writes the end of an import. A write before it whose outcome was never
+// told may have raised the version of the record, and what is in with it.
+func (s *Service) endImport(ctx context.Context, by parties.Caller, job tokens.Import, name string) (tokens.Import, error) {
+	for range maxTries {
+		job.Version++
+		done, err := s.saveImport(ctx, by, job, name)
+		if err != nil || done == settle.Done {
+			return job, err
+		}
+		stored, err := s.Store.Import(ctx, job.ID)
+		if err != nil {
+			return job, problem.Away(err)
+		}
+		job.Version = stored.Version
+		if job.State == tokens.ImportFailed {
+			job.Imported = max(job.Imported, stored.Imported)
+		}
+	}
+	return job, errContended
 }
 
 // importError is what a person is told of a failed import.
 func importError(err error) string {
-	var f *pskc.FileError
+	var f *seedfile.FileError
 	var p *problem.Error
 	switch {
 	case errors.As(err, &f):
 		return f.Error()
 	case hsm.ClassOf(err) == hsm.ClassInput:
 		return noTransport // it was deleted meanwhile
-	case errors.As(err, &p):
+	case errors.As(err, &p) && p.Code != problem.Unavailable:
 		return p.Detail
 	}
-	return "a part of the service was away; import the file again, what is in already is reported as there"
+	return "a part of the service was away; " + importAgain
 }
+
+const importAgain = "import the file again, with the same batch, branch and profile: it is gone on with where it stopped"
 
 // FailUnfinished marks imports that a stop of the server cut off.
 func (s *Service) FailUnfinished(ctx context.Context) error {
@@ -125,166 +198,24 @@ func (s *Service) FailUnfinished(ctx context.Context) error {
 		return err
 	}
 	for _, job := range open {
-		job.State, job.EndedAt, job.Version = tokens.ImportFailed, s.Now().UTC(), job.Version+1
-		job.Error = "the server was stopped during the import; import the file again, what is in already is reported as there"
-		if err := s.saveImport(ctx, parties.Caller{ID: "server"}, job, "import.failed"); err != nil {
+		job.State, job.EndedAt = tokens.ImportFailed, s.Now().UTC()
+		job.Error = "the server was stopped during the import; " + importAgain
+		if _, err := s.endImport(ctx, parties.Caller{ID: "server"}, job, "import.failed"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) saveImport(ctx context.Context, by parties.Caller, job tokens.Import, name string) error {
+func (s *Service) saveImport(ctx context.Context, by parties.Caller, job tokens.Import, name string) (settle.Outcome, error) {
 	r, err := s.settle(ctx, []settle.Effect{tokens.SaveImport{Import: job}}, audit.Event{
 		Name: name, Outcome: string(job.State), Caller: by.ID, Request: by.Request,
 		Detail: map[string]any{
-			"import": job.ID, "batch": job.Batch, "total": job.Total, "imported": job.Imported, "rejected": job.Rejected,
-			"sha256": job.SHA256, "error": job.Error,
+			"import": job.ID, "format": job.Format, "batch": job.Batch, "total": job.Total, "imported": job.Imported, "rejected": job.Rejected,
+			"sha256": job.SHA256, "error": job.Error, "warnings": job.Warnings,
 		},
 	})
-	if err == nil && r.Outcome != settle.Done {
-		err = problem.Away(fmt.Errorf("enrollment: the record of import %s is %s", job.ID, r.Outcome))
-	}
-	return err
-}
-
-// transport is one transport key of the HSM as the parser sees it.
-type transport struct {
-	hsm hsm.Module
-	key hsm.Key
-}
-
-func (t transport) DecryptCBC(ctx context.Context, iv, ciphertext []byte) ([]byte, error) {
-	return t.hsm.DecryptCBC(ctx, t.key, iv, ciphertext)
-}
-
-// importRun is one pass over a file: keys are gathered into chunks, each chunk
-// is one write.
-type importRun struct {
-	service *Service
-	ctx     context.Context
-	cmd     ImportCommand
-	job     tokens.Import
-	chunk   []arrival
-}
-
-// arrival is one key of the chunk.
-type arrival struct {
-	key pskc.Key // without its secret
-	add tokens.AddCredential
-}
-
-func (r *importRun) checked(sum pskc.Summary) { r.job.Total = sum.Keys }
-
-func (r *importRun) reject(x pskc.Rejection) { r.refuse(x.Index, x.Serial, x.KeyID, x.Reason) }
-
-func (r *importRun) refuse(index int, serial, keyID, reason string) {
-	r.job.Rejected++
-	if len(r.job.Rejections) < tokens.MaxRejections {
-		r.job.Rejections = append(r.job.Rejections, tokens.Rejection{Index: index, Serial: serial, KeyID: keyID, Reason: reason})
-	}
-}
-
-// take wraps one seed at once; the plain bytes live no longer than this call.
-func (r *importRun) take(k pskc.Key) error {
-	if reason := r.unfit(k); reason != "" {
-		r.refuse(k.Index, k.Serial, k.KeyID, reason)
-		return nil
-	}
-	wrapped, err := r.service.HSM.WrapSeed(r.ctx, k.Secret)
-	switch {
-	case err != nil && hsm.ClassOf(err) == hsm.ClassInput:
-		r.refuse(k.Index, k.Serial, k.KeyID, "the HSM does not take this seed: it is all zeros or of an impossible length")
-		return nil
-	case err != nil:
-		return err
-	}
-	k.Secret = nil
-	c := tokens.Credential{
-		ID: ident.New("cr"), Kind: tokens.Kind(k.Algorithm), Label: orDefault(k.FriendlyName, k.Model), KeyID: k.KeyID,
-		Hash: k.Hash, Digits: k.Digits, Step: int(k.Step / time.Second), Suite: k.Suite, Seed: wrapped,
-		Pseudonym: ident.New("p"), CreatedAt: r.service.Now().UTC(),
-	}
-	hot := settle.Hot{ID: c.ID, Counter: k.Counter, Drift: int8(max(-3, min(3, k.Drift))), State: settle.HotInert, Version: 1}
-	if hot, err = hot.Sign(r.ctx, r.service.HSM); err != nil {
-		return err
-	}
-	r.chunk = append(r.chunk, arrival{key: k, add: tokens.AddCredential{Credential: c, Manufacturer: k.Manufacturer, Serial: k.Serial, Hot: hot}})
-	if len(r.chunk) >= importChunk {
-		return r.flush()
-	}
-	return nil
-}
-
-// unfit says why a key that the file format allows cannot be used here.
-func (r *importRun) unfit(k pskc.Key) string {
-	switch {
-	case k.Algorithm == pskc.OCRA && k.Suite != OCRASuite:
-		return "the OCRA suite is not one this server uses (" + OCRASuite + ")"
-	case k.Algorithm == pskc.TOTP && k.Step != 30*time.Second && k.Step != time.Minute:
-		return "the time step is neither 30 nor 60 seconds"
-	case k.Uses != 0:
-		return "the key may be used a limited number of times, which this server does not count yet"
-	case !k.Start.IsZero() && r.service.Now().Before(k.Start):
-		return "the key must not be used before its start date"
-	case !k.Expiry.IsZero():
-		return "the key has an expiry date, which this server does not watch yet"
-	}
-	if k.Algorithm == pskc.OCRA {
-		if _, err := otp.ParseSuite(k.Suite); err != nil {
-			return "the OCRA suite cannot be read"
-		}
-	}
-	return ""
-}
-
-// flush settles the chunk. When the store knows one of its keys already, that
-// one is rejected and the rest is settled without it.
-func (r *importRun) flush() error {
-	for stale := 0; len(r.chunk) > 0; {
-		effects, err := r.effects()
-		if err != nil {
-			return err
-		}
-		if len(r.chunk) == 0 {
-			return nil
-		}
-		done, err := r.service.settle(r.ctx, effects, r.event())
-		if err != nil {
-			return err
-		}
-		switch done.Outcome {
-		case settle.Done:
-			r.job.Imported += len(r.chunk)
-			r.job.Version++
-			r.chunk = r.chunk[:0]
-		case settle.Exists:
-			if !r.drop(done.Effect) {
-				return problem.New(problem.Conflict, "the import met a record that was there already")
-			}
-		default: // a token moved meanwhile: read it again
-			if stale++; stale > maxTries {
-				return errContended
-			}
-		}
-	}
-	return nil
-}
-
-// drop rejects the arrival an effect belongs to.
-func (r *importRun) drop(e settle.Effect) bool {
-	add, ok := e.(tokens.AddCredential)
-	if !ok {
-		return false
-	}
-	i := slices.IndexFunc(r.chunk, func(a arrival) bool { return a.add.Credential.ID == add.Credential.ID })
-	if i < 0 {
-		return false
-	}
-	k := r.chunk[i].key
-	r.refuse(k.Index, k.Serial, k.KeyID, "a token with this manufacturer, serial and key id is there already")
-	r.chunk = slices.Delete(r.chunk, i, i+1)
-	return true
+	return r.Outcome, err
 }
 
 func orDefault(s, fallback string) string {

@@ -1,84 +1,154 @@
 package enrollment
 
 import (
+	"bytes"
+	"slices"
+
 	"mohur/audit"
+	"mohur/hsm"
 	"mohur/ident"
 	"mohur/problem"
 	"mohur/settle"
 	"mohur/tokens"
+	"mohur/tokens/seedfile"
 )
 
 // device names a token within a file.
 type device struct{ manufacturer, serial string }
 
-// effects are what the chunk writes: several keys of one serial are one token
-// with several credentials, also across chunks of the same file.
-func (r *importRun) effects() ([]settle.Effect, error) {
-	byDevice := map[device]*tokens.Token{}
-	var order []device
-	adds := make([]settle.Effect, 0, len(r.chunk))
-	kept := r.chunk[:0]
-	for _, a := range r.chunk {
-		d := device{a.key.Manufacturer, a.key.Serial}
-		t := byDevice[d]
-		if t == nil {
-			found, reason, err := r.token(a)
-			if err != nil {
-				return nil, err
-			}
-			if reason != "" {
-				r.refuse(a.key.Index, a.key.Serial, a.key.KeyID, reason)
-				continue
-			}
-			t = &found
-			byDevice[d] = t
-			order = append(order, d)
-		}
-		t.Credentials = append(t.Credentials, a.add.Credential.ID)
-		a.add.Credential.Token = t.ID
-		bound, err := a.add.Credential.Bind(r.ctx, r.service.HSM)
-		if err != nil {
-			return nil, problem.Away(err)
-		}
-		a.add.Credential = bound
-		adds = append(adds, a.add)
-		kept = append(kept, a)
-	}
-	r.chunk = kept
-	effects := make([]settle.Effect, 0, len(adds)+len(order)+1)
-	for _, d := range order {
-		effects = append(effects, tokens.SaveToken{Token: *byDevice[d]})
-	}
-	job := r.job
-	job.Imported += len(r.chunk)
-	job.Version++
-	return append(append(effects, adds...), tokens.SaveImport{Import: job}), nil
+func deviceOf(k seedfile.Key) device { return device{k.Manufacturer, k.Serial} }
+
+// holder is the token that keys of a file belong to.
+type holder struct {
+	token tokens.Token // as stored; version 0: not there yet
+	keys  []string     // ids of the keys that this import has put on it
+	wiped [][]byte     // wrapped seeds of the keys it had before it was wiped
+	fault string       // why no further key goes on it
 }
 
-// token is the token a key belongs to, at its next version: a new one, or the
-// one an earlier key of this file made. A serial that was there before the file
-// is another device's; the key is refused.
-func (r *importRun) token(a arrival) (tokens.Token, string, error) {
-	found, err := r.service.Store.TokensBySerial(r.ctx, a.key.Serial)
-	if err != nil {
-		return tokens.Token{}, "", problem.Away(err)
+// holder finds the token a key belongs to: a new one, or the one an earlier key of
+// this import has made, also before the import was cut off, or one that was wiped
+// and is filled anew. Any other serial that was there before is another device's.
+func (r *importRun) holder(k seedfile.Key) (*holder, error) {
+	if h := r.devices[deviceOf(k)]; h != nil {
+		return h, nil
 	}
+	found, err := r.service.Store.TokensBySerial(r.ctx, k.Serial)
+	if err != nil {
+		return nil, problem.Away(err)
+	}
+	h := &holder{}
 	for _, t := range found {
-		if t.Manufacturer != a.key.Manufacturer {
+		if t.Manufacturer != k.Manufacturer {
 			continue
 		}
-		if t.Import != r.job.ID || t.State != tokens.InStock {
-			return tokens.Token{}, "a token with this manufacturer and serial is there already", nil
+		if t.State == tokens.Wiped {
+			if t, err = r.restocked(t); err != nil {
+				return nil, err
+			}
 		}
-		t.Version++
-		return t, "", nil
+		if t.Import != r.job.ID {
+			h.fault = "a token with this manufacturer and serial is there already"
+			break
+		}
+		if h.token = t; t.State != tokens.InStock {
+			h.fault = "the token is not in stock any more"
+		}
+		if err := r.keysOf(h); err != nil {
+			return nil, err
+		}
+		break
 	}
+	if h.token.ID == "" {
+		h.token = r.newToken(k)
+	}
+	return h, nil
+}
+
+// keysOf reads the key ids of what is on a token already.
+func (r *importRun) keysOf(h *holder) error {
+	for _, id := range h.token.Credentials {
+		c, err := r.service.Store.Credential(r.ctx, id)
+		if err != nil {
+			return problem.Away(err)
+		}
+		h.keys = append(h.keys, c.KeyID)
+	}
+	for _, id := range h.token.Former {
+		c, err := r.service.Store.Credential(r.ctx, id)
+		if err != nil {
+			return problem.Away(err)
+		}
+		h.wiped = append(h.wiped, c.Seed.Blob)
+	}
+	return nil
+}
+
+// restocked is a wiped token back in stock, as it is before this import has put a
+// key on it. Its version is the stored one: it is raised when it is written.
+func (r *importRun) restocked(t tokens.Token) (tokens.Token, error) {
+	next, err := t.Apply(tokens.Restock, r.service.Now(), r.job.ID, r.cmd.Caller.ID)
+	if err != nil {
+		return tokens.Token{}, err
+	}
+	next.Version = t.Version
+	next.Former = append(slices.Clone(t.Former), t.Credentials...)
+	next.Credentials, next.Customer = nil, ""
+	next.Import, next.Branch, next.Batch, next.Profile = r.job.ID, r.cmd.Branch, r.cmd.Batch, r.cmd.Profile
+	return next, nil
+}
+
+// had says whether a seed is one of before the wipe. Wrapping the same seed under
+// the same key gives the same blob (RFC 3394): a file of before, imported again,
+// would give its used codes a second life.
+func (h *holder) had(seed hsm.WrappedSeed) bool {
+	return slices.ContainsFunc(h.wiped, func(blob []byte) bool { return bytes.Equal(blob, seed.Blob) })
+}
+
+func (r *importRun) newToken(k seedfile.Key) tokens.Token {
 	now := r.service.Now().UTC()
 	return tokens.Token{
-		ID: ident.New("tk"), Manufacturer: a.key.Manufacturer, Model: a.key.Model, Serial: a.key.Serial, Profile: r.cmd.Profile,
-		State: tokens.InStock, Branch: r.cmd.Branch, Batch: r.cmd.Batch, Import: r.job.ID, CreatedAt: now, Version: 1,
+		ID: ident.New("tk"), Manufacturer: k.Manufacturer, Model: k.Model, Serial: k.Serial, Profile: r.cmd.Profile,
+		State: tokens.InStock, Branch: r.cmd.Branch, Batch: r.cmd.Batch, Import: r.job.ID, CreatedAt: now,
 		History: []tokens.Change{{At: now, To: tokens.InStock, Move: "import", Reason: r.job.ID, By: r.cmd.Caller.ID}},
-	}, "", nil
+	}
+}
+
+// effects are what the chunk writes: several keys of one serial are one token with
+// several credentials, also across chunks of the same file.
+func (r *importRun) effects() ([]settle.Effect, error) {
+	changed := map[device]*tokens.Token{}
+	var order []*tokens.Token
+	adds := make([]settle.Effect, 0, len(r.chunk)+1)
+	for i := range r.chunk {
+		a := &r.chunk[i]
+		d := deviceOf(a.key)
+		t := changed[d]
+		if t == nil {
+			next := r.devices[d].token
+			next.Version++
+			next.Credentials = append([]string(nil), next.Credentials...)
+			t = &next
+			changed[d], order = t, append(order, t)
+		}
+		t.Credentials = append(t.Credentials, a.add.Credential.ID)
+		if a.add.Credential.MAC == nil {
+			bound, err := a.add.Credential.Bind(r.ctx, r.service.HSM)
+			if err != nil {
+				return nil, problem.Away(err)
+			}
+			a.add.Credential = bound
+		}
+		adds = append(adds, a.add)
+	}
+	effects := make([]settle.Effect, 0, len(adds)+len(order)+1)
+	for _, t := range order {
+		effects = append(effects, tokens.SaveToken{Token: *t})
+	}
+	job := r.job
+	job.Imported = max(r.before, r.in+len(r.chunk))
+	job.Version++
+	return append(append(effects, adds...), tokens.SaveImport{Import: job}), nil
 }
 
 // event tells of the chunk, each key by serial.

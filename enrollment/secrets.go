@@ -70,7 +70,11 @@ func (s *Service) SendSecret(ctx context.Context, cmd SecretCommand) (SentSecret
 	if customer.State != parties.CustomerActive {
 		return SentSecret{}, problem.New(problem.Conflict, "the customer is suspended")
 	}
-	sentTo, err := s.address(ctx, customer, cmd.Channel)
+	profile, err := s.Parties.Profile(ctx, customer)
+	if err != nil {
+		return SentSecret{}, err
+	}
+	sentTo, err := address(profile, cmd.Channel)
 	if err != nil {
 		return SentSecret{}, err
 	}
@@ -84,7 +88,7 @@ func (s *Service) SendSecret(ctx context.Context, cmd SecretCommand) (SentSecret
 			return SentSecret{}, err
 		}
 	}
-	return s.send(ctx, cmd, customer, secret, sentTo)
+	return s.send(ctx, cmd, customer, profile, secret, sentTo)
 }
 
 // forToken checks that the token is on its way to this customer and not by the
@@ -96,6 +100,9 @@ func (s *Service) forToken(ctx context.Context, cmd SecretCommand, c parties.Cus
 	}
 	if t.Customer != c.ID || !slices.Contains([]tokens.State{tokens.Assigned, tokens.Shipped, tokens.Delivered}, t.State) {
 		return problem.New(problem.Conflict, "the token is not on its way to this customer")
+	}
+	if t.Profile == appProfile {
+		return problem.New(problem.Conflict, "an app token is activated by its enrolment, not by a secret")
 	}
 	posted := slices.ContainsFunc(t.History, func(h tokens.Change) bool { return h.Move == tokens.Ship })
 	if posted && cmd.Channel == "letter" {
@@ -137,11 +144,7 @@ func activationQuestion(c tokens.Credential, t tokens.Token, secret Secret) (str
 }
 
 // address returns where the secret goes, masked.
-func (s *Service) address(ctx context.Context, c parties.Customer, channel string) (string, error) {
-	p, err := s.Parties.Profile(ctx, c)
-	if err != nil {
-		return "", err
-	}
+func address(p parties.Profile, channel string) (string, error) {
 	switch {
 	case channel == "sms" && p.Phone != "":
 		return "•••" + p.Phone[max(0, len(p.Phone)-2):], nil
@@ -153,7 +156,7 @@ func (s *Service) address(ctx context.Context, c parties.Customer, channel strin
 	return "", problem.New(problem.Conflict, "the customer has no contact for the channel "+channel)
 }
 
-func (s *Service) send(ctx context.Context, cmd SecretCommand, c parties.Customer, secret Secret, sentTo string) (SentSecret, error) {
+func (s *Service) send(ctx context.Context, cmd SecretCommand, c parties.Customer, p parties.Profile, secret Secret, sentTo string) (SentSecret, error) {
 	text := strings.ToUpper(ident.Text(8)[:secretLength])
 	mac, err := s.secretMAC(ctx, secret, text)
 	if err != nil {
@@ -164,7 +167,13 @@ func (s *Service) send(ctx context.Context, cmd SecretCommand, c parties.Custome
 		ID: ident.New("no"), Customer: c.ID, Channel: cmd.Channel, Kind: "activation-secret",
 		CreatedAt: secret.CreatedAt, ExpiresAt: secret.ExpiresAt,
 	}
-	if n.Sealed, err = s.Keys.Seal(ctx, c.Key, notify.Place(n.ID), []byte(text)); err != nil {
+	content := []byte(text)
+	if cmd.Channel == "letter" { // whole and ready to print: whoever prints it knows nothing of the server
+		if content, err = s.letter(c, p, secret, text); err != nil {
+			return SentSecret{}, err
+		}
+	}
+	if n.Sealed, err = s.Keys.Seal(ctx, c.Key, notify.Place(n.ID), content); err != nil {
 		return SentSecret{}, problem.Away(err)
 	}
 	// One at a time: two at once would each end the older ones and leave both.
@@ -214,10 +223,13 @@ func (s *Service) superseded(ctx context.Context, secret Secret) ([]settle.Effec
 	return out, nil
 }
 
+var asPrinted = strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1")
+
 // secretMAC is what is kept of a secret, bound to its id, person and purpose, so
-// that one never passes for another. Letter case and hyphens are nothing to stumble over.
+// that one never passes for another. Letter case, hyphens and letters read for digits
+// are nothing to stumble over: no secret has an O, I or L.
 func (s *Service) secretMAC(ctx context.Context, secret Secret, text string) ([]byte, error) {
-	text = strings.ToUpper(strings.NewReplacer("-", "", " ", "").Replace(text))
+	text = asPrinted.Replace(strings.ToUpper(text))
 	mac, err := s.HSM.MAC(ctx, hsm.IdempotencyMAC, "activation-secret/v1", []byte(secret.ID), []byte(secret.Customer), []byte(secret.Purpose), []byte(secret.Token), []byte(text))
 	if err != nil {
 		return nil, problem.Away(err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mohur/audit"
+	"mohur/authn/lock"
 	"mohur/authn/pin"
 	"mohur/hsm"
 	"mohur/parties"
@@ -38,6 +39,10 @@ type Service struct {
 	Keys        *seal.Keyring
 	Audit       *audit.Drafter
 	PINs        *pin.Verifier
+	PINRules    pin.Rules
+	Limits      lock.Limits // of guessing; a wrong resynchronisation counts like a wrong code
+	BankName    string      // on letters and in authenticator apps; "": "Bank"
+	Apps        bool        // the bank's policy allows app tokens
 	Prover      Prover
 	Parties     *parties.Service
 	Stops       *stoplist.List // what is reported and not settled yet; nil: nothing ever is
@@ -46,6 +51,7 @@ type Service struct {
 	Now         func() time.Time
 
 	sending sync.Mutex
+	resyncs resyncs
 }
 
 // maxTries bounds how often a stale change is read and made again.

@@ -3,6 +3,7 @@ package enrollment
 import (
 	"context"
 	"errors"
+	"time"
 
 	"mohur/audit"
 	"mohur/authn/pin"
@@ -12,12 +13,6 @@ import (
 	"mohur/settle"
 )
 
-// Proof is what entitles a customer to an act about himself: one of its members.
-type Proof struct {
-	Authentication   string // a granted one of purpose action, for exactly this act
-	ActivationSecret string
-}
-
 // PINCommand sets a customer's PIN. Only the customer chooses it.
 type PINCommand struct {
 	Caller   parties.Caller
@@ -26,47 +21,37 @@ type PINCommand struct {
 	Proof    Proof
 }
 
-func proofRequired() error {
-	return problem.New(problem.ProofRequired, "setting a PIN needs a proof of the customer")
-}
+// pinAct is setting a PIN. Of its canonical request, without proof and secret,
+// nothing is left.
+var pinAct = act{purpose: "pin", action: "customer.pin", data: []byte(`{}`), event: "customer.pin"}
 
-// pinActionData is the canonical request of setting a PIN without proof and
-// secret: nothing is left of it.
-const pinActionData = `{}`
+// personal is the fault of a PIN that pin.Personal finds.
+const personal = "is one of the customer's own numbers; take digits that nobody can look up"
 
-// SetPIN judges the proof and replaces the PIN in one write.
+// SetPIN judges the proof and replaces the PIN in one write, and tells the
+// customer. A PIN that the rules refuse by what the bank knows of the customer is
+// told as such, but only to who has proven himself, and uses the proof up (of an
+// activation secret, one try): nobody finds out with one proof what somebody's
+// PINs have been.
 func (s *Service) SetPIN(ctx context.Context, cmd PINCommand) error {
 	received := s.Now()
 	var c problem.Check
-	fault := pin.Fault(cmd.PIN)
-	c.Unless(fault == "", "pin", fault)
-	c.Unless(cmd.Proof.Authentication == "" || cmd.Proof.ActivationSecret == "", "proof", "needs one member")
-	if err := c.Err(); err != nil {
-		return err
+	fault := s.PINRules.Fault(cmd.PIN)
+	if fault == "" && pin.Personal(cmd.PIN, cmd.Customer) {
+		fault = personal
 	}
-	if cmd.Proof == (Proof{}) {
-		return proofRequired()
+	c.Unless(fault == "", "pin", fault)
+	if err := cmd.Proof.check(&c); err != nil {
+		return err
 	}
 	judged, done := context.WithTimeout(context.WithoutCancel(ctx), judgeTime)
 	defer done()
 	for range maxTries {
 		reason, err := s.setPINOnce(judged, cmd)
-		switch {
-		case hides(cmd.Caller, err) || problem.Is(err, problem.ProofRequired):
-			// Whether it is the proof or the person that is not there, is not told.
-			refusal := s.unknown(ctx, cmd.Caller, "customer.pin", received)
-			if problem.Is(refusal, problem.AuthenticationFailed) && cmd.Proof.Authentication != "" {
-				return proofRequired()
-			}
-			return refusal
-		case err != nil:
-			return err
-		case reason == "":
-			return nil
-		case reason != staleReason:
-			s.floor(ctx, received)
-			return refused()
+		if err == nil && reason == staleReason {
+			continue
 		}
+		return s.verdict(ctx, cmd.Caller, cmd.Proof, pinAct.event, received, reason, err)
 	}
 	return problem.New(problem.Conflict, "the PIN is being changed by somebody else; try again")
 }
@@ -76,98 +61,138 @@ func (s *Service) setPINOnce(ctx context.Context, cmd PINCommand) (string, error
 	if err != nil {
 		return "", err
 	}
-	effects, reason, err := s.entitled(ctx, cmd, c)
+	e, err := s.entitled(ctx, cmd.Caller, cmd.Proof, c, pinAct)
 	if err != nil {
 		return "", err
 	}
-	outcome := "refused"
+	outcome, reason, fault := "refused", e.reason, ""
+	var effects []settle.Effect
 	if reason == "" {
-		next, err := s.nextPIN(ctx, cmd, c)
-		if err != nil {
+		effects, reason, fault, err = s.nextPIN(ctx, cmd, c)
+		switch {
+		case errors.Is(err, errContended):
+			return staleReason, nil
+		case err != nil:
 			return "", err
 		}
-		effects, outcome = append(effects, next...), "set"
-		effects = append(effects, parties.RequireCustomer{ID: c.ID, Version: c.Version})
 	}
+	if reason == "" {
+		outcome = "set"
+	}
+	effects = append(effects, e.effects(reason == "")...)
 	r, err := s.settle(ctx, effects, audit.Event{
-		Name: "customer.pin", Outcome: outcome, Reason: reason, Person: audit.Person{Pseudonym: c.Pseudonym, Key: c.Key},
-		Caller: cmd.Caller.ID, Request: cmd.Caller.Request, Detail: map[string]any{"customer": c.ID, "source": cmd.Caller.Source},
+		Name: pinAct.event, Outcome: outcome, Reason: reason, Person: audit.Person{Pseudonym: c.Pseudonym, Key: c.Key},
+		Caller: cmd.Caller.ID, Request: cmd.Caller.Request,
+		Detail: map[string]any{"customer": c.ID, "source": cmd.Caller.Source, "proof": cmd.Proof.kind()},
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
-	}
-	if r.Outcome != settle.Done {
+	case r.Outcome != settle.Done:
 		return staleReason, nil
+	case fault != "":
+		return reason, &problem.Error{Code: problem.Invalid, Detail: "the PIN cannot be taken, and the proof is used up; choose another PIN with a new one",
+			Fields: []problem.Field{{Field: "pin", Message: fault}}}
 	}
 	return reason, nil
 }
 
-// entitled judges the proof; its effects are settled whether it was right or
-// not, since a wrong try counts.
-func (s *Service) entitled(ctx context.Context, cmd PINCommand, c parties.Customer) ([]settle.Effect, string, error) {
-	if c.State != parties.CustomerActive {
-		_, err := s.secretMAC(ctx, Secret{}, cmd.Proof.ActivationSecret)
-		return nil, "customer-suspended", err
+// nextPIN is what is written for the new PIN. A PIN that is not taken leaves the
+// cause for the log and what the customer is told.
+func (s *Service) nextPIN(ctx context.Context, cmd PINCommand, c parties.Customer) (effects []settle.Effect, reason, fault string, err error) {
+	old, row, err := s.presentPIN(ctx, c)
+	if err != nil {
+		return nil, "", "", err
 	}
-	if stopped, err := s.stopped(ctx, c.ID); err != nil {
-		return nil, "", err
-	} else if stopped {
-		_, err := s.secretMAC(ctx, Secret{}, cmd.Proof.ActivationSecret)
-		return nil, stopReason, err
+	if reason, fault, err = s.refusedPIN(ctx, cmd, c, old); reason != "" || err != nil {
+		return nil, reason, fault, err
 	}
-	if cmd.Proof.Authentication != "" {
-		effect, err := s.Prover.Spend(ctx, cmd.Caller, cmd.Proof.Authentication, c.ID, "customer.pin", []byte(pinActionData))
-		if err != nil {
-			return nil, "", err
-		}
-		return []settle.Effect{effect}, "", nil
+	next, err := s.PINs.Next(ctx, old, cmd.PIN, s.PINRules.Remembered(), s.Now())
+	switch {
+	case errors.Is(err, pin.ErrUsed):
+		return nil, "pin-used-before", "was used before; choose one that is new", nil
+	case errors.Is(err, pin.ErrRecord):
+		return nil, "", "", s.quarantinePIN(ctx, c, row, row.Version)
+	case err != nil:
+		return nil, "", "", problem.Away(err)
 	}
-	secret, reason, err := s.judgeSecret(ctx, c, "pin", "", cmd.Proof.ActivationSecret)
-	if err != nil || secret == nil {
-		return nil, reason, err
+	row = row.Next()
+	row.Counter, row.State, row.Owner = next.Version, settle.HotLive, settle.OwnerOf(c.ID)
+	row.Fails, row.Locks, row.LockedUntil = 0, 0, 0
+	signed, err := row.Sign(ctx, s.HSM)
+	if err != nil {
+		return nil, "", "", problem.Away(err)
 	}
-	return []settle.Effect{SaveSecret{*secret}}, reason, nil
+	told, err := s.notices(ctx, c, "pin-set")
+	if err != nil {
+		return nil, "", "", err
+	}
+	effects = []settle.Effect{pin.Save{Record: next}, settle.SwapHot{Hot: signed}, parties.RequireCustomer{ID: c.ID, Version: c.Version}}
+	return append(effects, told...), "", "", nil
 }
 
-// nextPIN is the new record with its hot row, whose counter is the record's
-// version: an old PIN put back is found.
-func (s *Service) nextPIN(ctx context.Context, cmd PINCommand, c parties.Customer) ([]settle.Effect, error) {
+// refusedPIN asks the rules that need to know the customer.
+func (s *Service) refusedPIN(ctx context.Context, cmd PINCommand, c parties.Customer, old pin.Record) (reason, fault string, err error) {
+	p, err := s.Parties.Profile(ctx, c)
+	if err != nil {
+		return "", "", err
+	}
+	if pin.Personal(cmd.PIN, p.Phone, p.Email, c.ContractRef, c.KYCRef) {
+		return "pin-personal", personal, nil
+	}
+	from := old.ChangedAt.Add(s.PINRules.MinAge)
+	if len(old.Sealed) > 0 && cmd.Proof.ActivationSecret == "" && s.Now().Before(from) {
+		return "pin-too-young", "was set not long ago; it can be changed again from " + from.UTC().Format(time.RFC3339) + " on, or at once with an activation secret", nil
+	}
+	return "", "", nil
+}
+
+// presentPIN reads the PIN that is to be replaced, with its hot row: both new when
+// the customer has none. The row's counter is the record's version, so that an old
+// PIN put back is found. A quarantined PIN ends here, with its history: a proof of
+// the customer and a new record take the place of what was tampered with.
+func (s *Service) presentPIN(ctx context.Context, c parties.Customer) (pin.Record, settle.Hot, error) {
 	rec, err := s.Store.PIN(ctx, c.ID)
 	if errors.Is(err, parties.ErrNotFound) {
 		rec = pin.Record{Customer: c.ID, Pseudonym: ident.New("p")}
 	} else if err != nil {
-		return nil, problem.Away(err)
-	}
-	rec.Version++
-	rec.ChangedAt = s.Now().UTC()
-	if rec.Sealed, err = s.PINs.Hash(ctx, c.ID, rec.Version, cmd.PIN); err != nil {
-		return nil, problem.Away(err)
+		return rec, settle.Hot{}, problem.Away(err)
 	}
 	reads, err := s.Store.Hot(ctx, pin.HotID(c.ID))
 	if err != nil {
-		return nil, problem.Away(err)
+		return rec, settle.Hot{}, problem.Away(err)
 	}
 	row := reads[0].Hot
 	row.ID = pin.HotID(c.ID)
-	if reads[0].Found || reads[0].Indexed != 0 {
-		intact, err := reads[0].Intact(ctx, s.HSM)
-		if err != nil {
-			return nil, problem.Away(err)
+	if !reads[0].Found && reads[0].Indexed == 0 {
+		if rec.Version != 0 { // a record without its row
+			return rec, row, s.quarantinePIN(ctx, c, settle.Hot{ID: row.ID}, 0)
 		}
-		if !intact {
-			return nil, s.quarantinePIN(ctx, c, row, reads[0].Indexed)
-		}
-		// A quarantined PIN ends here: a proof of the customer and a new record take
-		// the place of what was tampered with.
-	} else {
-		row = settle.Hot{ID: row.ID}
+		return rec, settle.Hot{ID: row.ID}, nil
 	}
-	row = row.Next()
-	row.Counter, row.State, row.Owner = rec.Version, settle.HotLive, settle.OwnerOf(c.ID)
-	row.Fails, row.Locks, row.LockedUntil = 0, 0, 0
-	signed, err := row.Sign(ctx, s.HSM)
-	if err != nil {
-		return nil, problem.Away(err)
+	intact, err := reads[0].Intact(ctx, s.HSM)
+	switch {
+	case err != nil:
+		return rec, row, problem.Away(err)
+	case !intact:
+		return rec, row, s.quarantinePIN(ctx, c, row, reads[0].Indexed)
+	case row.State == settle.HotQuarantined:
+		rec.Sealed = nil
+	case row.Counter != rec.Version:
+		return rec, row, s.otherPIN(ctx, c, row, rec)
 	}
-	return []settle.Effect{pin.Save{Record: rec}, settle.SwapHot{Hot: signed}}, nil
+	return rec, row, nil
+}
+
+// otherPIN tells a record that was put back from one that was rightly replaced
+// between two reads, which is read again.
+func (s *Service) otherPIN(ctx context.Context, c parties.Customer, row settle.Hot, was pin.Record) error {
+	now, err := s.Store.PIN(ctx, c.ID)
+	if err != nil && !errors.Is(err, parties.ErrNotFound) {
+		return problem.Away(err)
+	}
+	if now.Version != was.Version {
+		return errContended
+	}
+	return s.quarantinePIN(ctx, c, row, row.Version)
 }

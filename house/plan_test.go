@@ -10,17 +10,23 @@ var mohur = plan{
 	// only; of its own floor, only what beside allows.
 	floors: []floor{
 		{name: "tools", packages: list("house", "house/clauses")},
-		{name: "commands", packages: list("cmd/*")},
+		{name: "commands", packages: list("cmd/*", "cmd/mohur/bench"),
+			beside: map[string][]string{"cmd/mohur": list("cmd/mohur/bench")}},
 		{name: "edges", packages: list("api", "web", "store/*", "hsm/pkcs11")},
 
 		// From here down is the domain: it knows no HTTP server, no database and
 		// no PKCS#11, neither directly nor through what it imports.
-		{name: "ceremonies", domain: true, packages: list("authn", "enrollment", "payment", "storecheck"),
+		{name: "ceremonies", domain: true, packages: list("authn", "custody", "enrollment", "payment", "storecheck"),
 			beside: map[string][]string{"payment": list("authn")}},
 		{name: "verifiers", domain: true, packages: list("authn/*")},
 		{name: "subjects", domain: true, packages: list("approval", "incident", "notify", "parties", "risk", "stoplist", "tokens"),
 			beside: map[string][]string{"parties": list("notify")}},
-		{name: "formats", domain: true, packages: list("tokens/*")},
+		{name: "formats", domain: true, packages: list("tokens/*"),
+			beside: map[string][]string{
+				"tokens/seedfile": list("tokens/ocra"), "tokens/strictxml": list("tokens/seedfile"),
+				"tokens/pskc": list("tokens/ocra", "tokens/seedfile", "tokens/strictxml"), "tokens/safenetxml": list("tokens/seedfile", "tokens/strictxml"),
+				"tokens/oathcsv": list("tokens/seedfile"), "tokens/yubicocsv": list("tokens/seedfile"),
+			}},
 		{name: "settlement", domain: true, packages: list("settle")},
 		{name: "evidence", domain: true, packages: list("audit")},
 		{name: "protection", domain: true, packages: list("jws", "seal")},

@@ -23,8 +23,8 @@ type Key string
 // start means the server refuses to start.
 const (
 	SeedKEK              Key = "seed-kek"              // AES-256, wraps and unwraps seeds, nothing else
-	RowMAC               Key = "row-mac"               // HMAC-SHA256 over credential records and hot state
-	IdempotencyMAC       Key = "idempotency-mac"       // HMAC-SHA256 over request bodies and for decoys
+	RowMAC               Key = "row-mac"               // HMAC-SHA256 over records and hot rows, and for decoys
+	IdempotencyMAC       Key = "idempotency-mac"       // HMAC-SHA256 over request bodies
 	PINSeal              Key = "pin-seal"              // AES-256-GCM over PIN hashes and a PIN held in an attempt
 	DataKEK              Key = "data-kek"              // AES-256-GCM over the keys of persons (package seal)
 	TokenSigning         Key = "token-signing"         // EC P-256, access tokens
@@ -128,6 +128,10 @@ type Module interface {
 	// HMAC unwraps the seed inside the module and returns one HMAC per
 	// message. A blob the module will not unwrap is ClassBlob.
 	HMAC(ctx context.Context, seed WrappedSeed, h Hash, messages ...[]byte) ([][]byte, error)
+	// HMACUnless is HMAC that stops after the first message when enough accepts
+	// its HMAC; then it returns that one alone. enough may be nil, and must be
+	// quick: the module waits for it.
+	HMACUnless(ctx context.Context, seed WrappedSeed, h Hash, enough func(first []byte) bool, messages ...[]byte) ([][]byte, error)
 	// DecryptCBC decrypts whole AES-CBC blocks under a transport key. Padding
 	// is the caller's, after he has checked the MAC.
 	DecryptCBC(ctx context.Context, key Key, iv, ciphertext []byte) ([]byte, error)

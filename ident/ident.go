@@ -6,7 +6,9 @@ package ident
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base32"
+	"encoding/hex"
 	"strings"
 )
 
@@ -33,6 +35,14 @@ func Valid(prefix, id string) bool {
 	}
 	_, err := encoding.DecodeString(rest)
 	return err == nil
+}
+
+// Digest stands for an id where it must not be read, such as the server's log:
+// "sha256:" and the first 16 hex digits of its SHA-256. Who knows an id finds it by
+// `printf %s ID | sha256sum`.
+func Digest(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return "sha256:" + hex.EncodeToString(sum[:8])
 }
 
 // From returns the identifier over 16 given bytes, for one that must come out

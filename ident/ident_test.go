@@ -21,6 +21,10 @@ func TestIdentifiers(t *testing.T) {
 			t.Errorf("%q passed", bad)
 		}
 	}
+	// printf %s C-1 | sha256sum
+	if d := ident.Digest("C-1"); d != "sha256:07e9a9696557f5c8" {
+		t.Error(d)
+	}
 	if a, b := ident.From("cr", make([]byte, 16)), ident.From("cr", make([]byte, 16)); a != b || !ident.Valid("cr", a) {
 		t.Errorf("%s, %s", a, b)
 	}

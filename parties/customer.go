@@ -82,6 +82,9 @@ func (r RequireCustomer) EffectKey() string { return "customer/" + r.ID }
 type Store interface {
 	Customer(ctx context.Context, id string) (Customer, error)
 	Client(ctx context.Context, id string) (Client, error)
+	// ClientKeys returns what is kept of a client's keys as it lies there, whoever
+	// wrote it: enough to refuse a key by, never to accept one.
+	ClientKeys(ctx context.Context, id string) ([]ClientKey, error)
 	Clients(ctx context.Context) ([]Client, error)
 }
 

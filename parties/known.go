@@ -1,6 +1,8 @@
 package parties
 
 import (
+	"bytes"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,14 +51,23 @@ func (k *known) remember(c Client, now time.Time) {
 	k.clients[c.ID] = knownClient{client: c, at: now}
 }
 
-// renew takes over what changed of a client that is known: a key that was taken
-// from it is gone here too. A stranger with a wrong key does not become known.
-func (k *known) renew(c Client, now time.Time) {
+// narrow takes from a client that is known the keys that its record no longer has.
+// The record was not verified: nothing is added by it.
+func (k *known) narrow(id string, keys []ClientKey) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if _, is := k.clients[c.ID]; is {
-		k.clients[c.ID] = knownClient{client: c, at: now}
+	have, is := k.clients[id]
+	if !is {
+		return
 	}
+	var left []ClientKey
+	for _, own := range have.client.Keys {
+		if slices.ContainsFunc(keys, func(now ClientKey) bool { return bytes.Equal(now.Hash, own.Hash) }) {
+			left = append(left, own)
+		}
+	}
+	have.client.Keys = left
+	k.clients[id] = have
 }
 
 func (k *known) forget(id string) {

@@ -247,7 +247,7 @@ func (x *draft) ask(reasons []risk.Reason) error {
 	opener.ID = x.t.Client
 	view, effects, events, err := s.Authn.Open(x.ctx, authn.Opening{
 		Caller: opener, Customer: x.customer.ID, Purpose: authn.Payment, Transaction: x.t.ID, Session: x.t.Session, Channel: x.t.Channel,
-		ACR: authn.ACR(s.Policy.PaymentACR), Score: x.t.Score, Reasons: reasons, ExpiresAt: expires, IP: x.ip,
+		ACR: authn.ACR(s.Policy.PaymentACR), Shown: s.Policy.PaymentShown, Pay: typed(x.t, x.d), Score: x.t.Score, Reasons: reasons, ExpiresAt: expires, IP: x.ip,
 		Challenge: func() (authn.Challenge, error) {
 			var err error
 			last, err = authn.NewChallenge("payment", s.Issuer, x.customer.ID, expires, facts(x.t, x.d))
@@ -265,6 +265,15 @@ func (x *draft) ask(reasons []risk.Reason) error {
 	x.opened = &view
 	x.effects, x.events = append(x.effects, effects...), append(x.events, events...)
 	return nil
+}
+
+// typed is what a device that shows what it signs has the customer type. The
+// currency is not typed, so it is the bank's own.
+func typed(t Transaction, d Details) *authn.Pay {
+	if t.Currency != "AZN" {
+		return nil
+	}
+	return &authn.Pay{Minor: t.Minor, Account: d.Payee.Account}
 }
 
 // hold keeps a suspicious or very large payment until security has looked at it

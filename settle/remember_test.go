@@ -30,9 +30,9 @@ func (s *scripted) Settle(_ context.Context, c settle.Command) (settle.Result, e
 // after it is done.
 func TestARequestIsRememberedWithItsFirstChange(t *testing.T) {
 	done := settle.Result{Outcome: settle.Done}
-	s := &scripted{outcomes: []settle.Result{done, {Outcome: settle.Stale, Effect: settle.Reset{Key: "a"}}, done, done}}
+	s := &scripted{outcomes: []settle.Result{done, {Outcome: settle.Stale, Effect: settle.Release{Key: "a"}}, done, done}}
 	ctx, mark := settle.Once(t.Context(), settle.Remember{Scope: "sc"})
-	effects := []settle.Effect{settle.Reset{Key: "a"}}
+	effects := []settle.Effect{settle.Release{Key: "a"}}
 	write := func(ctx context.Context) error {
 		_, err := settle.Write(ctx, s, &audit.Drafter{}, effects, nil)
 		return err
@@ -58,7 +58,7 @@ func TestARequestIsRememberedWithItsFirstChange(t *testing.T) {
 func TestAChangeThatWasMadeBeforeIsNotMade(t *testing.T) {
 	r := settle.Remember{Scope: "sc"}
 	ctx, mark := settle.Once(t.Context(), r)
-	s := &scripted{outcomes: []settle.Result{{Outcome: settle.Exists, Effect: settle.Reset{Key: "a"}}, {Outcome: settle.Exists, Effect: r}}}
+	s := &scripted{outcomes: []settle.Result{{Outcome: settle.Exists, Effect: settle.Release{Key: "a"}}, {Outcome: settle.Exists, Effect: r}}}
 	if _, err := settle.Write(ctx, s, &audit.Drafter{}, nil, nil); err != nil || mark.Taken() {
 		t.Errorf("another name that is taken: %v", err)
 	}

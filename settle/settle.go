@@ -82,10 +82,3 @@ type Release struct {
 
 // EffectKey names the sum.
 func (r Release) EffectKey() string { return "reserve/" + r.Key }
-
-// Reset sets a running sum to zero: the counted exemptions start again after a
-// proof (RTS Art. 16).
-type Reset struct{ Key string }
-
-// EffectKey names the sum.
-func (r Reset) EffectKey() string { return "reserve/" + r.Key }

@@ -64,6 +64,11 @@ const (
 	KindMissing   Kind = "missing"   // a record or row that the rest speaks of is not there
 )
 
+// Kinds lists all kinds.
+func Kinds() []Kind {
+	return []Kind{KindStructure, KindLog, KindRecord, KindRow, KindPutBack, KindUnlogged, KindMissing}
+}
+
 // Finding is one thing that is not as the server wrote it.
 type Finding struct {
 	Kind        Kind   `json:"kind"`

@@ -180,7 +180,7 @@ func TestAttack03_APINPutBackIsFound(t *testing.T) {
 	old.putBack(b, "pin/"+c.ID)
 	found(t, check(t, b, false), storecheck.KindPutBack, c.ID, "put back together")
 	check(t, b, true)
-	b.SetPIN(c.ID, "161803")
+	b.SetPIN(c.ID, "480273")
 	clean(t, b, "with a PIN after the quarantine")
 }
 

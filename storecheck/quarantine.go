@@ -39,7 +39,7 @@ func (c *Check) quarantine(ctx context.Context, f *Finding) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s could not be put in quarantine: it moves faster than it can be read", f.ID)
+	return fmt.Errorf("%s %s could not be put in quarantine: it moves faster than it can be read", f.Part, ident.Digest(f.ID))
 }
 
 // quarantined is the row that takes the finding's out of use, above every version

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"mohur/authn/pin"
+	"mohur/ident"
 	"mohur/parties"
 	"mohur/settle"
 	"mohur/store"
@@ -100,7 +101,7 @@ func (c *Check) compare(ctx context.Context, s subject) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%s %s moves faster than it can be read", s.part, s.id)
+	return fmt.Errorf("%s %s moves faster than it can be read", s.part, ident.Digest(s.id))
 }
 
 // compareOnce returns what is wrong with a row, or that it agrees; neither means

@@ -34,28 +34,62 @@ type Credential struct {
 	Step      int             `json:"step,omitempty"` // seconds, TOTP
 	T0        int64           `json:"t0,omitempty"`   // Unix seconds, TOTP
 	Suite     string          `json:"suite,omitempty"`
+	NotBefore time.Time       `json:"not_before,omitzero"` // no answer before; zero: no limit
+	NotAfter  time.Time       `json:"not_after,omitzero"`  // nor from here on; zero: no limit
 	Seed      hsm.WrappedSeed `json:"seed"`
 	MAC       []byte          `json:"mac"`
 	Pseudonym string          `json:"pseudonym"` // random; what audit headers say
 	CreatedAt time.Time       `json:"created_at"`
 }
 
-// bindingVersion is raised when the fields below change.
-const bindingVersion = "credential/v1"
+// The versions of the binding. A credential without dates is bound as it was before
+// there were any, so that what is in a store stays good; who takes the dates off a
+// record, or puts some on, has no MAC of the other version.
+const (
+	bindingVersion = "credential/v1"
+	bindingDated   = "credential/v2" // with NotBefore and NotAfter
+)
 
 // binding is everything an answer is judged by. A row copied, edited or given
 // another's blob no longer fits its MAC.
-func (c Credential) binding() [][]byte {
+func (c Credential) binding() (version string, parts [][]byte) {
 	var n []byte
 	for _, v := range []int64{int64(c.Hash), int64(c.Digits), int64(c.Step), c.T0} {
 		n = binary.BigEndian.AppendUint64(n, uint64(v))
 	}
-	return [][]byte{[]byte(c.ID), []byte(c.Token), []byte(c.Kind), []byte(c.Suite), n, []byte(c.Pseudonym), []byte(c.Seed.KEK), c.Seed.Blob}
+	parts = [][]byte{[]byte(c.ID), []byte(c.Token), []byte(c.Kind), []byte(c.Suite), n, []byte(c.Pseudonym), []byte(c.Seed.KEK), c.Seed.Blob}
+	if c.NotBefore.IsZero() && c.NotAfter.IsZero() {
+		return bindingVersion, parts
+	}
+	return bindingDated, append(parts, moment(c.NotBefore), moment(c.NotAfter))
+}
+
+// moment is a time in the binding: Unix seconds and nanoseconds, nothing for none.
+func moment(t time.Time) []byte {
+	if t.IsZero() {
+		return nil
+	}
+	b := binary.BigEndian.AppendUint64(nil, uint64(t.Unix()))
+	return binary.BigEndian.AppendUint32(b, uint32(t.Nanosecond()))
+}
+
+// Dead says why the credential proves nothing at that time, in words for the audit
+// log, and "" when it may: a key that a manufacturer limited in time (RFC 6030
+// section 5) is judged by the clock of the server at every answer.
+func (c Credential) Dead(at time.Time) string {
+	switch {
+	case !c.NotBefore.IsZero() && at.Before(c.NotBefore):
+		return "key-not-yet-valid"
+	case !c.NotAfter.IsZero() && !at.Before(c.NotAfter):
+		return "key-expired"
+	}
+	return ""
 }
 
 // Bind sets the MAC that ties the wrapped seed to this record.
 func (c Credential) Bind(ctx context.Context, m settle.MACer) (Credential, error) {
-	sum, err := m.MAC(ctx, hsm.RowMAC, bindingVersion, c.binding()...)
+	version, parts := c.binding()
+	sum, err := m.MAC(ctx, hsm.RowMAC, version, parts...)
 	if err != nil {
 		return Credential{}, err
 	}
@@ -66,7 +100,8 @@ func (c Credential) Bind(ctx context.Context, m settle.MACer) (Credential, error
 // Intact reports whether the record is the one that was bound. A record that is
 // not is quarantined; it is never "a wrong code".
 func (c Credential) Intact(ctx context.Context, m settle.MACer) (bool, error) {
-	sum, err := m.MAC(ctx, hsm.RowMAC, bindingVersion, c.binding()...)
+	version, parts := c.binding()
+	sum, err := m.MAC(ctx, hsm.RowMAC, version, parts...)
 	if err != nil {
 		return false, err
 	}
@@ -74,12 +109,14 @@ func (c Credential) Intact(ctx context.Context, m settle.MACer) (bool, error) {
 }
 
 // AddCredential adds a new credential with its first hot row. The same
-// manufacturer, serial and key id exists once: otherwise settle.Exists.
+// manufacturer, serial and key id exists once: otherwise settle.Exists. Only a
+// credential that was wiped out of the same token gives its name up to the next.
 type AddCredential struct {
 	Credential   Credential
 	Manufacturer string
 	Serial       string
 	Hot          settle.Hot // signed, version 1
+	Replaces     []string   // Token.Former: whose names may pass on to it
 }
 
 // EffectKey names the record.

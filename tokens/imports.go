@@ -16,11 +16,12 @@ const (
 )
 
 // Import is the record of one file. Keys are counted, not devices. A refused
-// file is failed with imported 0.
+// file is failed with imported 0. One that was cut off and is gone on with counts
+// what was in before as imported.
 type Import struct {
 	ID         string      `json:"id"`
 	State      ImportState `json:"state"`
-	Format     string      `json:"format"`
+	Format     string      `json:"format"` // pskc, oath-csv, yubico-csv, safenet-xml; auto if it was not recognised
 	SHA256     string      `json:"sha256"` // of the file, hex
 	Batch      string      `json:"batch,omitempty"`
 	Branch     string      `json:"branch,omitempty"`
@@ -28,7 +29,8 @@ type Import struct {
 	Imported   int         `json:"imported"`
 	Rejected   int         `json:"rejected"`
 	Error      string      `json:"error,omitempty"`
-	Rejections []Rejection `json:"rejections,omitempty"` // the first MaxRejections
+	Warnings   []string    `json:"warnings,omitempty"`
+	Rejections []Rejection `json:"rejections,omitempty"` // the first MaxRejections; from the end of the import on
 	By         string      `json:"by"`
 	CreatedAt  time.Time   `json:"created_at"`
 	EndedAt    time.Time   `json:"ended_at,omitzero"`

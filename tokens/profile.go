@@ -1,26 +1,93 @@
 package tokens
 
-// Profile is what a model of device can do, as data: whether its PIN is asked
-// on the device, and how far its counter or clock may run ahead.
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"mohur/tokens/ocra"
+)
+
+// Profile is what a model of device can do, as data: which keys it may carry,
+// whether its PIN is asked on the device, what it can bind and show, and how far
+// its counter or clock may run ahead.
 type Profile struct {
-	Name        string
-	Title       string
-	PINOnDevice bool // the device answers only after its own PIN: two factors
-	LookAhead   int  // counters tried ahead of the stored one (RFC 4226 section 7.4)
-	StepsEither int  // time steps tried before and after (RFC 6238 section 5.2)
-	MaxDrift    int  // most steps of learnt drift
+	Name        string   `json:"name"`
+	Title       string   `json:"title"`
+	Kinds       []Kind   `json:"kinds"`
+	Hashes      []string `json:"hashes"`           // SHA1, SHA256, SHA512
+	Digits      []int    `json:"digits"`           // of a code, 6–10
+	Steps       []int    `json:"steps,omitempty"`  // seconds, TOTP: 30, 60
+	Suites      []string `json:"suites,omitempty"` // OCRA; none: any that takes no PIN
+	PINOnDevice bool     `json:"pin_on_device"`    // the device answers only after its own PIN: two factors
+	Software    bool     `json:"software"`         // a program on a device that does other things too
+	Binds       bool     `json:"binds"`            // it can bind an answer to a payment (OCRA)
+	Shown       string   `json:"shown"`            // ShownNone or ShownDevice
+	Windows     `json:"windows"`
+	Sources     []string `json:"sources,omitempty"` // where the facts are from: [v] a public source, [m] memory
 }
+
+// What a device shows of what its answer is bound to.
+const (
+	ShownNone   = "none"
+	ShownDevice = "device" // amount and payee are typed on its keys, and stand in its display
+)
 
 // DefaultProfile is used when an import names none: a device without a PIN.
 const DefaultProfile = "oath"
 
-var profiles = map[string]Profile{
-	DefaultProfile: {Name: DefaultProfile, Title: "OATH token without a PIN of its own", LookAhead: 10, StepsEither: 1, MaxDrift: 3},
-	"oath-pin":     {Name: "oath-pin", Title: "OATH token that asks its PIN on its own keys", PINOnDevice: true, LookAhead: 10, StepsEither: 1, MaxDrift: 3},
+// Fault says why a credential cannot be one of such a device, for whoever imports
+// it; "" when it can. It looks at the kind and the parameters of the computation.
+func (p Profile) Fault(c Credential) string {
+	if !slices.Contains(p.Kinds, c.Kind) {
+		return p.takes("keys of the kind", p.Kinds, c.Kind)
+	}
+	if c.Kind == OCRA {
+		if why := p.suiteFault(c); why != "" {
+			return why
+		}
+	}
+	switch {
+	case !slices.Contains(p.Digits, c.Digits):
+		return p.takes("codes with this number of digits:", p.Digits, c.Digits)
+	case !slices.Contains(p.Hashes, c.Hash.String()):
+		return p.takes("the hash", p.Hashes, c.Hash)
+	case c.Kind == TOTP && !slices.Contains(p.Steps, c.Step):
+		return p.takes("time steps of this many seconds:", p.Steps, c.Step)
+	case c.Kind == TOTP && (c.T0 < -lastT0 || c.T0 > lastT0):
+		return "the start of the time (T0) is beyond the year 9999"
+	case c.Kind != TOTP && c.T0 != 0:
+		return "a start of the time (T0) is for TOTP only"
+	}
+	return ""
 }
 
-// ProfileOf returns the profile with that name.
-func ProfileOf(name string) (Profile, bool) {
-	p, ok := profiles[name]
-	return p, ok
+// lastT0 bounds T0 in both directions, Unix seconds: the end of the year 9999.
+const lastT0 = 253402300799
+
+// takes is the fault of a parameter that is none of those allowed.
+func (p Profile) takes(what string, allowed, found any) string {
+	list := strings.Trim(strings.ReplaceAll(fmt.Sprint(allowed), " ", ", "), "[]")
+	return fmt.Sprintf("the profile %s takes %s %s; this key has %v", p.Name, what, list, found)
+}
+
+func (p Profile) suiteFault(c Credential) string {
+	s, err := ocra.ParseSuite(c.Suite)
+	if err != nil {
+		return "the OCRA suite cannot be read, or its answers have fewer than 6 digits"
+	}
+	if why := s.Fault(); why != "" {
+		return why
+	}
+	switch listed := slices.Contains(p.Suites, c.Suite); {
+	case s.Digits != c.Digits || s.Hash != c.Hash:
+		return "the key's digits or hash are not those of its OCRA suite"
+	case len(p.Suites) > 0 && !listed:
+		return p.takes("the OCRA suite", p.Suites, c.Suite)
+	case s.SessionLength > 0:
+		return "the OCRA suite takes data of a session, which a device that a person types at does not know"
+	case s.PINHash != 0 && !listed:
+		return "the OCRA suite takes a PIN, which the server would have to know: a profile has to name such a suite"
+	}
+	return ""
 }

@@ -47,6 +47,7 @@ type Token struct {
 	Batch        string    `json:"batch,omitempty"`
 	Import       string    `json:"import,omitempty"` // the file it came in
 	Credentials  []string  `json:"credentials"`
+	Former       []string  `json:"former,omitempty"` // credentials it had before it was wiped and filled anew
 	History      []Change  `json:"history"`
 	CreatedAt    time.Time `json:"created_at"`
 	Version      uint64    `json:"version"`

@@ -1,219 +1,121 @@
 package otp
 
 import (
-	"encoding/binary"
-	"encoding/hex"
+	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
 	"errors"
 	"fmt"
-	"math/big"
-	"strconv"
-	"strings"
 
 	"mohur/hsm"
+	"mohur/tokens/ocra"
 )
 
-// ErrSuite says that a text is no OCRA suite of RFC 6287 section 6.
-var ErrSuite = errors.New("otp: not an OCRA suite")
+// Suite is a parsed OCRA suite; see package ocra.
+type Suite = ocra.Suite
 
-// ErrInput says that an input does not fit the suite.
-var ErrInput = errors.New("otp: the input does not fit the OCRA suite")
+// Input is what an OCRA response is computed over; see package ocra.
+type Input = ocra.Input
 
-// Suite is a parsed OCRA suite, e.g. OCRA-1:HOTP-SHA256-8:C-QN08.
-type Suite struct {
-	Text           string
-	Hash           hsm.Hash
-	Digits         int
-	Counter        bool
-	QuestionFormat byte // 'N', 'A' or 'H'
-	QuestionLength int  // 4–64
-	PINHash        hsm.Hash
-	SessionLength  int // bytes, 0 for none
-	TimeStep       int // seconds, 0 for none
+// The errors of suites and inputs; see package ocra.
+var (
+	ErrSuite = ocra.ErrSuite
+	ErrInput = ocra.ErrInput
+	ErrTyped = ocra.ErrTyped
+)
+
+// ParseSuite reads a suite as RFC 6287 section 6 has it, or says ErrSuite.
+func ParseSuite(text string) (Suite, error) { return ocra.ParseSuite(text) }
+
+// Compute is one OCRA response of any mode (RFC 6287 section 7), computed in the
+// HSM: the suite's number of digits. It judges nothing and uses nothing up.
+func Compute(ctx context.Context, m HSM, seed hsm.WrappedSeed, s Suite, in Input) (string, error) {
+	data, err := s.DataInput(in)
+	if err != nil {
+		return "", err
+	}
+	sums, err := hmacs(ctx, m, seed, s.Hash, nil, [][]byte{data})
+	if err != nil {
+		return "", err
+	}
+	return Truncate(sums[0], s.Digits), nil
 }
 
-var hashNames = map[string]hsm.Hash{"SHA1": hsm.SHA1, "SHA256": hsm.SHA256, "SHA512": hsm.SHA512}
-
-// hashSizes are the lengths of a hashed PIN in the data input.
-var hashSizes = map[hsm.Hash]int{hsm.SHA1: 20, hsm.SHA256: 32, hsm.SHA512: 64}
-
-// ParseSuite reads a suite as RFC 6287 section 6 has it; letter case matters.
-func ParseSuite(text string) (Suite, error) {
-	s := Suite{Text: text}
-	parts := strings.Split(text, ":")
-	if len(parts) != 3 || parts[0] != "OCRA-1" || len(text) > 100 {
-		return Suite{}, ErrSuite
+// hashPIN is the P of a suite.
+func hashPIN(h hsm.Hash, pin string) []byte {
+	switch h {
+	case hsm.SHA1:
+		sum := sha1.Sum([]byte(pin))
+		return sum[:]
+	case hsm.SHA256:
+		sum := sha256.Sum256([]byte(pin))
+		return sum[:]
+	case hsm.SHA512:
+		sum := sha512.Sum512([]byte(pin))
+		return sum[:]
 	}
-	if err := s.function(parts[1]); err != nil {
+	return nil
+}
+
+// leastMutual is the shortest question of mutual mode: what the server answers is
+// not throttled by failures, so a question must not come again by chance.
+const leastMutual = 8
+
+// ErrMutual says that the server does not answer a client's question.
+var ErrMutual = errors.New("otp: no mutual challenge-response with these suites and questions")
+
+// ServerResponse is the server's half of mutual challenge-response (RFC 6287
+// section 7.2): RS = OCRA(K, [C] | QC | QS | [S | T]) under the server's suite. It
+// is given to the client together with QS, r.Question, and before the client
+// answers: who cannot make it does not know the seed, and the client stops. The
+// client's answer is then judged by Verify with the same r. Nothing is used
+// up here, and r.Code is not looked at.
+//
+// Both questions have the full length of the credential's suite, or one pair could
+// be split in two ways. The server's suite has the same counter, time and form of
+// question, takes no PIN, and is another text than the credential's: with one suite
+// both ways, a server's response is a client's response to the questions
+// exchanged. Anything else is ErrMutual.
+func ServerResponse(ctx context.Context, m HSM, r Response, server Suite) (string, error) {
+	client, err := r.suite()
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case server.Text == client.Text:
+		return "", fmt.Errorf("%w: the server's suite is the client's", ErrMutual)
+	case server.PINHash != 0:
+		return "", fmt.Errorf("%w: the server's suite takes a PIN", ErrMutual)
+	case server.Counter != client.Counter || server.TimeStep != client.TimeStep:
+		return "", fmt.Errorf("%w: one suite has a counter or a time that the other has not", ErrMutual)
+	case server.QuestionFormat != client.QuestionFormat || server.QuestionLength != client.QuestionLength || client.QuestionLength < leastMutual:
+		return "", fmt.Errorf("%w: the questions of both suites need one form, of %d characters or more", ErrMutual, leastMutual)
+	case !fullQuestion(client, r.Question) || !fullQuestion(client, r.ClientQuestion) || r.Question == r.ClientQuestion:
+		return "", fmt.Errorf("%w: both questions need the suite's full length, and to differ", ErrMutual)
+	}
+	s, _, err := r.begin()
+	if err != nil {
+		return "", err
+	}
+	return Compute(ctx, m, r.Credential.Seed, server, Input{
+		Question: r.ClientQuestion + r.Question, Counter: r.Hot.Counter, Session: r.Session, Time: uint64(max(0, s.now+s.drift(r))),
+	})
+}
+
+func fullQuestion(s Suite, q string) bool { return len(q) == s.QuestionLength && s.Fits(q) }
+
+// suite is the credential's, and fits its record.
+func (r Response) suite() (Suite, error) {
+	s, err := ParseSuite(r.Credential.Suite)
+	if err != nil {
 		return Suite{}, err
 	}
-	inputs := strings.Split(parts[2], "-")
-	if inputs[0] == "C" {
-		s.Counter, inputs = true, inputs[1:]
+	if s.Digits != r.Credential.Digits || s.Hash != r.Credential.Hash {
+		return Suite{}, fmt.Errorf("%w: digits or hash are not the suite's", ErrCredential)
 	}
-	if len(inputs) == 0 {
-		return Suite{}, ErrSuite
+	if why := s.Fault(); why != "" {
+		return Suite{}, fmt.Errorf("%w: %s", ErrCredential, why)
 	}
-	if err := s.question(inputs[0]); err != nil {
-		return Suite{}, err
-	}
-	return s, s.rest(inputs[1:])
-}
-
-// function reads HOTP-SHA256-8. Without truncation (0) there is nothing a
-// person could type; the house does not take such suites.
-func (s *Suite) function(text string) error {
-	f := strings.Split(text, "-")
-	if len(f) != 3 || f[0] != "HOTP" || hashNames[f[1]] == 0 {
-		return ErrSuite
-	}
-	n, err := strconv.Atoi(f[2])
-	if err != nil || f[2] != strconv.Itoa(n) || n < 6 || n > 10 {
-		return ErrSuite
-	}
-	s.Hash, s.Digits = hashNames[f[1]], n
-	return nil
-}
-
-func (s *Suite) question(text string) error {
-	if len(text) != 4 || text[0] != 'Q' || !strings.ContainsRune("NAH", rune(text[1])) {
-		return ErrSuite
-	}
-	n, err := strconv.Atoi(text[2:])
-	if err != nil || fmt.Sprintf("%02d", n) != text[2:] || n < 4 || n > 64 {
-		return ErrSuite
-	}
-	s.QuestionFormat, s.QuestionLength = text[1], n
-	return nil
-}
-
-// rest reads the optional inputs, which come in the order P, S, T.
-func (s *Suite) rest(inputs []string) error {
-	if len(inputs) > 0 && strings.HasPrefix(inputs[0], "P") {
-		if s.PINHash = hashNames[inputs[0][1:]]; s.PINHash == 0 {
-			return ErrSuite
-		}
-		inputs = inputs[1:]
-	}
-	if len(inputs) > 0 && strings.HasPrefix(inputs[0], "S") {
-		n, err := strconv.Atoi(inputs[0][1:])
-		if err != nil || fmt.Sprintf("S%03d", n) != inputs[0] || n < 1 || n > 512 {
-			return ErrSuite
-		}
-		s.SessionLength, inputs = n, inputs[1:]
-	}
-	if len(inputs) > 0 && strings.HasPrefix(inputs[0], "T") {
-		step, err := timeStep(inputs[0][1:])
-		if err != nil {
-			return err
-		}
-		s.TimeStep, inputs = step, inputs[1:]
-	}
-	if len(inputs) != 0 {
-		return ErrSuite
-	}
-	return nil
-}
-
-// timeStep reads the G of T: 1–59 S or M, 0–48 H (RFC 6287 section 6.3).
-func timeStep(text string) (int, error) {
-	if len(text) < 2 {
-		return 0, ErrSuite
-	}
-	n, err := strconv.Atoi(text[:len(text)-1])
-	unit := map[byte]struct{ seconds, most int }{'S': {1, 59}, 'M': {60, 59}, 'H': {3600, 48}}[text[len(text)-1]]
-	if err != nil || strconv.Itoa(n) != text[:len(text)-1] || n < 1 || n > unit.most {
-		return 0, ErrSuite
-	}
-	return n * unit.seconds, nil
-}
-
-// Input is what an OCRA response is computed over, beside the seed.
-type Input struct {
-	Counter  uint64
-	Question string
-	PIN      []byte // already hashed by the suite's PIN hash
-	Session  []byte
-	Time     uint64 // steps since the Unix epoch
-}
-
-// questionSize is the length in bytes the question is padded to.
-const questionSize = 128
-
-// DataInput is the message of RFC 6287 section 5.1: suite, a zero byte, then the
-// inputs the suite names.
-func (s Suite) DataInput(in Input) ([]byte, error) {
-	b := append([]byte(s.Text), 0)
-	if s.Counter {
-		b = binary.BigEndian.AppendUint64(b, in.Counter)
-	}
-	q, err := s.encodeQuestion(in.Question)
-	if err != nil {
-		return nil, err
-	}
-	b = append(b, q...)
-	if s.PINHash != 0 {
-		if len(in.PIN) != hashSizes[s.PINHash] {
-			return nil, ErrInput
-		}
-		b = append(b, in.PIN...)
-	}
-	if s.SessionLength > 0 {
-		if len(in.Session) > s.SessionLength {
-			return nil, ErrInput
-		}
-		b = append(b, make([]byte, s.SessionLength-len(in.Session))...)
-		b = append(b, in.Session...)
-	}
-	if s.TimeStep > 0 {
-		b = binary.BigEndian.AppendUint64(b, in.Time)
-	}
-	return b, nil
-}
-
-// encodeQuestion pads to 128 bytes on the right. A numeric question becomes
-// hexadecimal first and is padded by the nibble, not by the byte: the RFC's own
-// vectors with 0000 and 1111 do not show the difference, real questions do.
-func (s Suite) encodeQuestion(q string) ([]byte, error) {
-	if len(q) < 4 || len(q) > 64 || !s.fits(q) {
-		return nil, ErrInput
-	}
-	digits := q
-	switch s.QuestionFormat {
-	case 'A':
-		return append([]byte(q), make([]byte, questionSize-len(q))...), nil
-	case 'N':
-		n, ok := new(big.Int).SetString(q, 10)
-		if !ok {
-			return nil, ErrInput
-		}
-		digits = n.Text(16)
-	}
-	out, err := hex.DecodeString(digits + strings.Repeat("0", 2*questionSize-len(digits)))
-	if err != nil {
-		return nil, ErrInput
-	}
-	return out, nil
-}
-
-// fits reports whether the question has only the characters of its format.
-func (s Suite) fits(q string) bool {
-	allowed := map[byte]string{
-		'N': "0123456789",
-		'H': "0123456789abcdefABCDEF",
-		'A': "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
-	}[s.QuestionFormat]
-	return strings.Trim(q, allowed) == "" && allowed != ""
-}
-
-// Derive makes the question that stands for a challenge: the hash as a
-// big-endian integer mod 10^n, zero-padded, for a numeric suite; the first n
-// characters of its hexadecimal form otherwise.
-func (s Suite) Derive(sha256 []byte) string {
-	if s.QuestionFormat == 'N' {
-		n := new(big.Int).SetBytes(sha256)
-		n.Mod(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(s.QuestionLength)), nil))
-		return fmt.Sprintf("%0*s", s.QuestionLength, n.String())
-	}
-	text := hex.EncodeToString(sha256)
-	return text[:min(s.QuestionLength, len(text))]
+	return s, nil
 }

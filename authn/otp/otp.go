@@ -19,17 +19,27 @@ import (
 
 // HSM is the part of a module that computes codes.
 type HSM interface {
-	HMAC(ctx context.Context, seed hsm.WrappedSeed, h hsm.Hash, messages ...[]byte) ([][]byte, error)
+	HMACUnless(ctx context.Context, seed hsm.WrappedSeed, h hsm.Hash, enough func(first []byte) bool, messages ...[]byte) ([][]byte, error)
 }
 
 // Response is what is to be judged.
 type Response struct {
 	Credential tokens.Credential
-	Profile    tokens.Profile
+	Profile    tokens.Profile // its Windows narrowed by the policy, if there is one
 	Hot        settle.Hot
 	Code       string
 	Question   string    // OCRA only
 	At         time.Time // of receipt
+
+	// AskedAt is when the challenge was made. Zero: it has none, or the caller
+	// bounds its age himself.
+	AskedAt time.Time
+	// PIN is as it was typed, for a suite that takes one; it is hashed here.
+	PIN string
+	// Session is the session's data, for a suite that takes it.
+	Session []byte
+	// ClientQuestion is what the client asked first, in mutual mode; see ServerResponse.
+	ClientQuestion string
 }
 
 // Evidence is what a response proves. Next and Drift are what the hot row shall
@@ -40,68 +50,141 @@ type Evidence struct {
 	Replay bool // it matched a counter or step that is already dead
 	Next   uint64
 	Drift  int8
+	Reason Reason // why there is no match, for the audit log and nobody else; "" beside a match
 }
+
+// Reason is why a response is refused.
+type Reason string
+
+// The reasons. An outsider is told none of them.
+const (
+	WrongCode        Reason = "wrong-code"
+	MalformedCode    Reason = "malformed-code"    // not ASCII digits of the exact length
+	Replayed         Reason = "replay"            // of a counter or step that is used, or older than one that is
+	TooEarly         Reason = "too-early"         // right for a counter or step just beyond the window
+	TooLate          Reason = "too-late"          // right for a step that has just left the window
+	ChallengeExpired Reason = "challenge-expired" // right or wrong, it came too late for its challenge
+	PINMissing       Reason = "pin-missing"       // the suite takes one
+	Exhausted        Reason = "exhausted"         // the counter is at its end: the token needs to be replaced
+)
 
 // ErrCredential says that a record describes no computable credential.
 var ErrCredential = errors.New("otp: the credential's parameters are not usable")
 
-// candidate is one moving factor a code is compared with.
-type candidate struct {
-	factor uint64 // counter or time step
-	used   bool
+// ErrClock says that the time of a response is none that a server's clock can
+// show: before 1970 or after 9999.
+var ErrClock = errors.New("otp: the clock is wrong")
+
+// lastSecond is the end of the year 9999 in Unix seconds, the bound of every time
+// and of T0 in both directions, so that no difference overflows.
+const lastSecond = 253402300799
+
+// clock is the time in Unix seconds, within bounds.
+func clock(at time.Time) (int64, error) {
+	if s := at.Unix(); s >= 0 && s <= lastSecond {
+		return s, nil
+	}
+	return 0, ErrClock
 }
 
-// Verify judges a response with one call to the HSM. All candidates are
-// computed whatever matches, so that the time tells nothing.
+// Verify judges a response with one call to the HSM. A code that is the next one
+// due needs no other candidate; for every other answer all of them are computed,
+// so that the time of a refusal tells nothing.
 func Verify(ctx context.Context, m HSM, r Response) (Evidence, error) {
-	c := r.Credential
-	if c.Digits < 6 || c.Digits > 10 {
-		return Evidence{}, ErrCredential
-	}
-	cands, step, err := candidates(r)
+	s, err := r.search()
 	if err != nil {
 		return Evidence{}, err
 	}
-	messages := make([][]byte, len(cands))
-	for i, cand := range cands {
-		if messages[i], err = message(c, r.Question, cand.factor); err != nil {
-			return Evidence{}, err
-		}
+	due := func(sum []byte) bool {
+		return len(sum) >= shortestHMAC && s.candidates[0].not == "" && s.refused(r, wellFormed(r.Code, r.Credential.Digits)) == "" &&
+			equal(Truncate(sum, r.Credential.Digits), r.Code)
 	}
-	sums, err := m.HMAC(ctx, c.Seed, c.Hash, messages...)
+	codes, err := s.codes(ctx, m, r, due)
 	if err != nil {
 		return Evidence{}, err
 	}
-	if len(sums) != len(cands) {
-		return Evidence{}, fmt.Errorf("otp: the module answered %d of %d HMACs", len(sums), len(cands))
-	}
-	return compare(r, cands, sums, step), nil
+	return s.judge(r, codes), nil
 }
 
-// compare goes through all candidates in constant time each; the first live
-// match wins, a dead one only names the cause for the audit log.
-func compare(r Response, cands []candidate, sums [][]byte, step uint64) Evidence {
-	var e Evidence
-	formed := wellFormed(r.Code, r.Credential.Digits)
-	for i, cand := range cands {
-		same := subtle.ConstantTimeCompare([]byte(Truncate(sums[i], r.Credential.Digits)), []byte(r.Code)) == 1
-		switch {
-		case !same || !formed:
-		case cand.used:
-			e.Replay = true
-		case !e.Match:
-			e.Match = true
-			e.Next = cand.factor + 1
-			if r.Credential.Kind == tokens.TOTP {
-				e.Drift = drift(cand.factor, step, r.Profile.MaxDrift)
-			}
+// codes computes the code of every candidate in one call, or of the first alone
+// when that is enough.
+func (s search) codes(ctx context.Context, m HSM, r Response, enough func(first []byte) bool) ([]string, error) {
+	messages := make([][]byte, len(s.candidates))
+	for i, c := range s.candidates {
+		var err error
+		if messages[i], err = s.message(r, c); err != nil {
+			return nil, err
 		}
 	}
-	if e.Match {
-		e.Replay = false
+	sums, err := hmacs(ctx, m, r.Credential.Seed, r.Credential.Hash, enough, messages)
+	if err != nil {
+		return nil, err
 	}
+	codes := make([]string, len(sums))
+	for i, sum := range sums {
+		codes[i] = Truncate(sum, r.Credential.Digits)
+	}
+	return codes, nil
+}
+
+// shortestHMAC is SHA-1's, in bytes.
+const shortestHMAC = 20
+
+// hmacs asks the module and makes sure that it answered everything, or the first
+// alone and that was enough.
+func hmacs(ctx context.Context, m HSM, seed hsm.WrappedSeed, h hsm.Hash, enough func([]byte) bool, messages [][]byte) ([][]byte, error) {
+	sums, err := m.HMACUnless(ctx, seed, h, enough, messages...)
+	if err != nil {
+		return nil, err
+	}
+	if len(sums) != len(messages) && (len(sums) != 1 || enough == nil || !enough(sums[0])) {
+		return nil, fmt.Errorf("otp: the module answered %d of %d HMACs", len(sums), len(messages))
+	}
+	for _, sum := range sums {
+		if len(sum) < shortestHMAC {
+			return nil, fmt.Errorf("otp: the module answered an HMAC of %d bytes", len(sum))
+		}
+	}
+	return sums, nil
+}
+
+// judge compares the code with all candidates in constant time each; the first
+// live match wins, any other only names the cause for the audit log.
+func (s search) judge(r Response, codes []string) Evidence {
+	e := Evidence{Reason: WrongCode}
+	for i := range codes {
+		c := s.candidates[i]
+		switch same := equal(codes[i], r.Code); {
+		case !same || e.Match:
+		case c.not == "":
+			e = Evidence{Match: true, Next: s.factor(c) + 1, Drift: s.learnt(r, c)}
+		default:
+			e.Reason = c.not
+		}
+	}
+	if why := s.refused(r, wellFormed(r.Code, r.Credential.Digits)); why != "" {
+		return Evidence{Reason: why}
+	}
+	e.Replay = e.Reason == Replayed
 	return e
 }
+
+// refused is why no code would be taken, whichever it is.
+func (s search) refused(r Response, formed bool) Reason {
+	switch {
+	case s.stale:
+		return ChallengeExpired
+	case s.suite.PINHash != 0 && r.PIN == "":
+		return PINMissing
+	case !formed:
+		return MalformedCode
+	case s.exhausted:
+		return Exhausted
+	}
+	return ""
+}
+
+func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // wellFormed accepts ASCII digits of the exact length and nothing else.
 func wellFormed(code string, digits int) bool {
@@ -116,80 +199,22 @@ func wellFormed(code string, digits int) bool {
 	return true
 }
 
-// candidates lists the moving factors to try, the likeliest first, and for TOTP
-// the step the server's clock is in.
-func candidates(r Response) ([]candidate, uint64, error) {
-	switch r.Credential.Kind {
-	case tokens.HOTP, tokens.OCRA:
-		return counters(r.Hot.Counter, r.Profile.LookAhead), 0, nil
-	case tokens.TOTP:
-		return steps(r)
-	}
-	return nil, 0, ErrCredential
-}
-
-// counters is the look-ahead window of RFC 4226 section 7.4, and the counter
-// before it, which only tells a replay from a guess.
-func counters(next uint64, ahead int) []candidate {
-	var out []candidate
-	for i := uint64(0); i <= uint64(ahead) && next+i >= next; i++ {
-		out = append(out, candidate{factor: next + i})
-	}
-	if next > 0 {
-		out = append(out, candidate{factor: next - 1, used: true})
-	}
-	return out
-}
-
-// steps is the window of RFC 6238 section 5.2 around the token's own clock. Steps
-// below the stored one are dead for ever (section 5.2: an OTP is accepted once).
-func steps(r Response) ([]candidate, uint64, error) {
-	c := r.Credential
-	since := r.At.Unix() - c.T0
-	if c.Step <= 0 || since < 0 {
-		return nil, 0, ErrCredential
-	}
-	now := since / int64(c.Step)
-	around := now + int64(r.Hot.Drift)
-	var out []candidate
-	for i := range 2*r.Profile.StepsEither + 1 {
-		off := int64(i+1) / 2 // 0, 1, 1, 2, 2: the middle first
-		if i%2 == 1 {
-			off = -off
-		}
-		if s := around + off; s >= 0 {
-			out = append(out, candidate{factor: uint64(s), used: uint64(s) < r.Hot.Counter})
-		}
-	}
-	return out[:min(len(out), max(1, ceiling/c.Step))], uint64(now), nil
-}
-
-// ceiling is the longest life of a time-based password in seconds: what a policy
-// allows beyond it is not tried. A 60 s token gets its step and the one before.
-const ceiling = 120
-
-// drift is what a success teaches of the token's clock, bounded both ways.
-func drift(matched, now uint64, most int) int8 {
-	d := int64(matched) - int64(now)
-	return int8(max(-int64(most), min(int64(most), d)))
-}
-
 // message is what the HSM computes the HMAC of.
-func message(c tokens.Credential, question string, factor uint64) ([]byte, error) {
-	if c.Kind != tokens.OCRA {
-		return binary.BigEndian.AppendUint64(nil, factor), nil
+func (s search) message(r Response, c candidate) ([]byte, error) {
+	if r.Credential.Kind != tokens.OCRA {
+		return binary.BigEndian.AppendUint64(nil, s.factor(c)), nil
 	}
-	suite, err := ParseSuite(c.Suite)
-	if err != nil {
-		return nil, err
-	}
-	return suite.DataInput(Input{Counter: factor, Question: question})
+	return s.suite.DataInput(Input{
+		Counter: c.counter, Question: r.Question + r.ClientQuestion, PIN: hashPIN(s.suite.PINHash, r.PIN), Session: r.Session, Time: c.step,
+	})
 }
 
 // powers are the moduli of the truncation.
 var powers = [...]uint64{6: 1e6, 7: 1e7, 8: 1e8, 9: 1e9, 10: 1e10}
 
-// Truncate is the dynamic truncation of RFC 4226 section 5.3 to 6–10 digits.
+// Truncate is the dynamic truncation of RFC 4226 section 5.3 to 6–10 digits of an
+// HMAC of at least 20 bytes. Ten digits never begin with more than a 2: there are
+// 31 bits.
 func Truncate(sum []byte, digits int) string {
 	o := sum[len(sum)-1] & 0x0f
 	n := uint64(binary.BigEndian.Uint32(sum[o:])&0x7fffffff) % powers[digits]

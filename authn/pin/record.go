@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// Record is a customer's PIN: an Argon2id hash, sealed under the HSM's pin-seal
-// key at Place, so that a stolen store gives nothing to guess against. Its
-// failures and locks are in the hot row HotID.
+// Record is a customer's PIN: Argon2id hashes of it and of the ones before it,
+// sealed with the time of ChangedAt under the HSM's pin-seal key at Place, so that
+// a stolen store gives nothing to guess against. Its failures and locks are in the
+// hot row HotID.
 type Record struct {
 	Customer  string    `json:"customer"`
 	Sealed    []byte    `json:"sealed"`

@@ -125,8 +125,28 @@ func (p *program) tellReport(r audit.Report) {
 	p.sayf("in order: %s of %s, from %s to %s", entries(r.Entries), r.Origin, r.First.Format(time.RFC3339), r.Last.Format(time.RFC3339))
 	p.sayf("%s, the last covers %s; %d written since", count(r.Checkpoints, "checkpoint"), entries(r.Covered), r.Uncovered())
 	if r.Erased > 0 {
-		p.sayf("%d have been erased, which leaves the log whole", r.Erased)
+		p.sayf("%d have been erased, which leaves the log whole: %s", r.Erased, erased(r))
+		p.sayf("Whether they were to be erased the log does not prove: compare them with what was ordered.")
 	}
+}
+
+// erased names the entries that have no body.
+func erased(r audit.Report) string {
+	var all []string
+	named := uint64(0)
+	for _, in := range r.ErasedIn {
+		text := fmt.Sprint(in.From)
+		if in.To > in.From+1 {
+			text += "-" + fmt.Sprint(in.To-1)
+		}
+		all = append(all, text)
+		named += in.To - in.From
+	}
+	text := "entries " + strings.Join(all, ", ")
+	if more := r.Erased - named; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 func entries(n uint64) string {

@@ -87,7 +87,7 @@ func (s *server) serveCheck(w http.ResponseWriter, r *http.Request) {
 		last.Error = err.Error()
 	}
 	for _, f := range report.Findings {
-		s.logger.ErrorContext(r.Context(), "a check of the store has found something", "kind", f.Kind, "part", f.Part, "id", f.ID, "text", f.Text)
+		s.tellFinding(r.Context(), f)
 	}
 	tell(last)
 }

@@ -34,7 +34,8 @@ Where no server runs, the command opens the store itself.`,
 	}))
 	create.Flags().StringArrayVar(&roles, "role", nil, "a `ROLE` of the client; may be given more than once")
 	create.Flags().StringArrayVar(&channels, "channel", nil, "a `CHANNEL` it serves; may be given more than once")
-	return p.group("client", "the systems that call the API", "", "  mohur client create e-banking --role frontend", create)
+	return p.group("client", "the systems that call the API", "", "  mohur client create e-banking --role frontend",
+		create, p.clientListCommand(), p.clientRotateCommand(), p.clientEndCommand())
 }
 
 // names lists roles or channels in a help text.
@@ -56,6 +57,7 @@ type newClient struct {
 // madeClient is what the API answers, as far as it is needed here.
 type madeClient struct {
 	ID        string    `json:"id"`
+	KeyID     string    `json:"key_id"`
 	Key       string    `json:"key"`
 	ExpiresAt time.Time `json:"expires_at"`
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"mohur/authn"
+	"mohur/authn/lock"
+	"mohur/authn/pin"
 )
 
 // Config is the whole configuration, one field for each setting in the table of
@@ -32,8 +34,12 @@ type Config struct {
 		Strict                                   bool
 		CallTimeout                              time.Duration
 	}
-	Store struct{ Path, Spool, StopList string }
-	Audit struct {
+	Store struct {
+		Path, Spool, StopList string
+		Sweep                 time.Duration
+	}
+	Tokens struct{ Profiles string }
+	Audit  struct {
 		Origin, Node string
 		Every        int
 		Interval     time.Duration
@@ -42,6 +48,15 @@ type Config struct {
 	Auth    struct {
 		Attempt, FloorPIN, FloorRefusal time.Duration
 		Failures, MaxOpen, PINSlots     int
+		Locks                           []time.Duration
+	}
+	PIN struct {
+		MinDigits, MaxDigits, History int
+		MinAge                        time.Duration
+	}
+	Enrollment struct {
+		BankName string
+		Apps     *bool // nil: in development
 	}
 	Limits struct {
 		CallerRate, CallerBurst, CustomerRate, CustomerBurst, SourceRate, SourceBurst int
@@ -81,10 +96,13 @@ func defaults() *Config {
 	c.TLS.Cert, c.TLS.Key = "tls/cert.pem", "tls/key.pem"
 	c.HSM.CallTimeout = time.Second
 	c.Store.Path, c.Store.Spool, c.Store.StopList = "mohur.db", "spool", "mohur.stop"
+	c.Store.Sweep = 24 * time.Hour
 	c.Audit.Node, c.Audit.Every, c.Audit.Interval = "main", 1000, time.Second
 	c.Session.Idle, c.Session.Absolute, c.Session.Token = 5*time.Minute, 12*time.Hour, 5*time.Minute
 	c.Auth.Attempt, c.Auth.FloorPIN, c.Auth.FloorRefusal = 5*time.Minute, 150*time.Millisecond, 25*time.Millisecond
 	c.Auth.Failures, c.Auth.MaxOpen, c.Auth.PINSlots = 5, 20, 2
+	c.Auth.Locks = lock.Defaults().Ladder
+	c.PIN.MinDigits, c.PIN.MaxDigits, c.PIN.History = pin.MinDigits, pin.MaxDigits, pin.DefaultHistory
 	c.Limits.CallerRate, c.Limits.CallerBurst, c.Limits.Connections = 500, 1000, 4096
 	pace := authn.DefaultPace()
 	c.Limits.CustomerRate, c.Limits.CustomerBurst = pace.Customer.PerSecond, pace.Customer.Burst

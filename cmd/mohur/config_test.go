@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,7 @@ func TestConfigDocument(t *testing.T) {
 	text := string(c.document("x"))
 	again := mustParse(t, text)
 	again.File, again.Dir = c.File, c.Dir
-	if *again != *c {
+	if !reflect.DeepEqual(again, c) {
 		t.Errorf("read back:\n%+v\nwritten:\n%+v\n%s", *again, *c, text)
 	}
 	for _, s := range c.settings() {
@@ -77,6 +78,8 @@ func TestConfigSettings(t *testing.T) {
 		case orProfile:
 			to = v.to
 		case choiceValue:
+			to = v.to
+		case locksValue:
 			to = v.to
 		default:
 			t.Fatalf("%s has a value of a new kind", s.key)

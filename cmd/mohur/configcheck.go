@@ -52,6 +52,12 @@ func (c *Config) check() (found []fault) {
 	if c.Session.Idle > c.Session.Absolute {
 		add("session.idle", "is longer than session.absolute")
 	}
+	if c.PIN.MinDigits > c.PIN.MaxDigits {
+		add("pin.min_digits", "is more than pin.max_digits")
+	}
+	if name := c.Enrollment.BankName; strings.Contains(name, ":") || len(name) > 64 {
+		add("enrollment.bank_name", "needs to be without a colon and at most 64 bytes: apps end the name at it")
+	}
 	if c.Audit.Origin != "" && strings.ContainsAny(c.Audit.Origin, "+ \t") {
 		add("audit.origin", "needs to be without spaces and +")
 	}

@@ -25,7 +25,7 @@ func (c *Config) document(path string) []byte {
 			indent = "  "
 			if part != section {
 				section = part
-				fmt.Fprintf(&b, "\n%s%s:\n", comment("", sections[part]), part)
+				fmt.Fprintf(&b, "\n%s%s%s:\n", comment("", sections[part]), c.unlessSet(part), part)
 			}
 		} else {
 			name = s.key
@@ -41,6 +41,17 @@ func (c *Config) document(path string) []byte {
 		}
 	}
 	return []byte(b.String())
+}
+
+// unlessSet is what comments a section out in which no setting has a value: a
+// section that is there holds something.
+func (c *Config) unlessSet(section string) string {
+	for _, s := range c.settings() {
+		if strings.HasPrefix(s.key, section+".") && s.value.text() != "" {
+			return ""
+		}
+	}
+	return "# "
 }
 
 // comment puts a # before each line of text.

@@ -58,9 +58,12 @@ func (p *program) doctor(ctx context.Context) error {
 	x := &examination{config: c}
 	x.ok("configuration", "%s is in order", c.File)
 	x.files()
+	x.refusedPIN()
+	x.leftovers()
 	x.certificate()
 	x.clock()
 	x.disk()
+	x.devices()
 	x.service(ctx)
 	return p.tellFindings(x.found)
 }

@@ -42,6 +42,7 @@ type engineOptions struct {
 	// confirm, or calls that never return from the HSM's library.
 	fatal      func(error)
 	observeHSM func(op string, class hsm.Class, d time.Duration)
+	spentHSM   func(op string, d time.Duration)
 	observe    func(batch int, d time.Duration)
 }
 
@@ -96,8 +97,12 @@ func (e *engine) open(ctx context.Context, o engineOptions) error {
 	if err != nil {
 		return err
 	}
-	token.Observe, token.Stuck = o.observeHSM, o.fatal
-	if e.hsm, err = pkcs11.Open(ctx, token); err != nil {
+	token.Observe, token.ObserveCPU, token.Stuck = o.observeHSM, o.spentHSM, o.fatal
+	if err := c.checkRefusedPIN(); err != nil {
+		return err
+	}
+	e.hsm, err = pkcs11.Open(ctx, token)
+	if err := c.noteRefusedPIN(err, time.Now()); err != nil {
 		return err
 	}
 	e.sequencer.Store, e.sequencer.Signer = e.store, e.hsm

@@ -18,6 +18,7 @@ func (x *examination) service(ctx context.Context) {
 	switch {
 	case err == nil:
 		x.ok("server", "one is running at %s", x.config.Socket)
+		x.memory(ctx, cl)
 		x.asked(ctx, cl)
 		return
 	case errors.Is(err, os.ErrPermission):
@@ -30,6 +31,21 @@ func (x *examination) service(ctx context.Context) {
 		return
 	}
 	x.opened(ctx)
+}
+
+// memory is whether the running server overwrites what it frees.
+func (x *examination) memory(ctx context.Context, cl *client) {
+	var l listening
+	if err := cl.call(ctx, http.MethodGet, addressPath, nil, &l); err != nil {
+		x.bad(failing, "memory", "see its log", "the server does not say how it was started: %v", err)
+		return
+	}
+	if l.ClearsMemory {
+		x.ok("memory", "the server overwrites what it frees")
+		return
+	}
+	x.bad(doubt, "memory", "start it with "+settingsText()+", and without setuid or setcap on its file",
+		"the server does not overwrite what it frees; a dump of it may hold secrets of before")
 }
 
 func (x *examination) opened(ctx context.Context) {
@@ -58,6 +74,8 @@ func remedy(err error) string {
 		return "check the paths in the configuration"
 	case errors.Is(err, syscall.EACCES):
 		return "run this as the server's user"
+	case isPINRefused(err):
+		return "put the right PIN into hsm.pin_file; every try with a wrong one brings the HSM nearer to locking"
 	}
 	return "see the error; the configuration names module, token and store"
 }

@@ -31,7 +31,6 @@ type remote struct {
 	*instance
 	net  *hsmtest.Network
 	cmd  *exec.Cmd
-	env  []string      // of the server's process, besides what it needs
 	done chan struct{} // closed when the process has ended
 }
 
@@ -87,7 +86,6 @@ func (r *remote) configure(settings map[string]string) {
 // launch starts the server's process and does not wait for anything.
 func (r *remote) launch(env ...string) {
 	r.t.Helper()
-	env = append(env, r.env...)
 	self, err := os.Executable()
 	if err != nil {
 		r.t.Fatal(err)

@@ -20,7 +20,7 @@ func (v orProfile) text() string {
 	return v.intValue.text()
 }
 
-// choiceValue is true, false, or left to the HSM's profile.
+// choiceValue is true, false, or left out: then another setting decides.
 type choiceValue struct{ to **bool }
 
 func (v choiceValue) set(node ast.Node) string {

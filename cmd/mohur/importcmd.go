@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,30 +18,40 @@ import (
 )
 
 // importOptions is what `mohur token import` is told: the fields of the form.
-type importOptions struct{ format, transportKey, batch, branch, profile string }
+type importOptions struct {
+	format, transportKey, batch, branch, profile string
+
+	passwordFile string
+	password     []byte
+}
 
 func (p *program) tokenImportCommand() *cobra.Command {
 	var o importOptions
 	cmd := p.jsonFlag(p.configFlag(&cobra.Command{
 		Use:   "import FILE",
 		Short: "import a manufacturer's seed file",
-		Long: `Imports the tokens of a PSKC file (RFC 6030) into stock. The seeds are decrypted
-inside the HSM by the transport key, which comes in beforehand with
-` + "`mohur keys import-transport NAME`" + `; a file in the clear is taken in development only.
+		Long: `Imports the tokens of a seed file into stock: PSKC (RFC 6030), OATH CSV, the log of
+the YubiKey Personalization Tool or SafeNet XML. The seeds of a PSKC file are
+decrypted inside the HSM by the transport key, which comes in beforehand with
+` + "`mohur keys import-transport NAME`" + `, or by a password; seeds in the clear are taken in
+development only.
 
 A file that is refused leaves nothing behind. A record that is refused is named
-with its reason, and the others are imported; a file may be imported again.`,
+with its reason, and the others are imported. An import that was cut off is gone
+on with when the same file is imported again with the same batch.`,
 		Example: `  mohur token import batch-2026-11.xml --transport-key acme --batch 2026-11
-  mohur token import demo.xml --json`,
+  mohur token import batch-2026-12.xml --password-file - --profile feitian-c200
+  mohur token import demo.csv --format oath-csv --json`,
 		Args: exactly("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error { return p.tokenImport(cmd.Context(), args[0], o) },
 	}))
 	f := cmd.Flags()
-	f.StringVar(&o.format, "format", "auto", "the `FORMAT` of the file: pskc or auto")
+	f.StringVar(&o.format, "format", "auto", "the `FORMAT` of the file: pskc, oath-csv, yubico-csv, safenet-xml or auto")
 	f.StringVar(&o.transportKey, "transport-key", "", "the `NAME` of the transport key in the HSM")
+	f.StringVar(&o.passwordFile, "password-file", "", "the `FILE` with the password of a PSKC file; - asks for it, or reads a line of the standard input")
 	f.StringVar(&o.batch, "batch", "", "the `NAME` of the batch, to find its tokens by")
 	f.StringVar(&o.branch, "branch", "", "the `BRANCH` whose stock it is")
-	f.StringVar(&o.profile, "profile", "", "the device `PROFILE`: oath (default), or oath-pin for devices that ask a PIN")
+	f.StringVar(&o.profile, "profile", "", "the device `PROFILE`: oath (default), or that of the model")
 	return cmd
 }
 
@@ -52,6 +63,8 @@ type importView struct {
 	Imported int    `json:"imported"`
 	Rejected int    `json:"rejected"`
 	Error    string `json:"error,omitempty"`
+
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // rejectedView is a record that was not imported.
@@ -68,6 +81,10 @@ func (p *program) tokenImport(ctx context.Context, path string, o importOptions)
 		return err
 	}
 	defer file.Close()
+	if o.password, err = p.importPassword(ctx, o.passwordFile); err != nil {
+		return err
+	}
+	defer clear(o.password)
 	return p.withPeople(ctx, func(cl *client) error {
 		job, err := cl.sendImport(ctx, file, o)
 		if err != nil {
@@ -84,6 +101,44 @@ func (p *program) tokenImport(ctx context.Context, path string, o importOptions)
 	})
 }
 
+// maxPassword is the longest password of a file, in bytes.
+const maxPassword = 256
+
+// importPassword reads the password of a file: from a file, or from the person at
+// the terminal, who does not see it.
+func (p *program) importPassword(ctx context.Context, path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	typed, _ := p.in.(*os.File)
+	var line []byte
+	var err error
+	switch in := p.in; {
+	case path == "-" && typed != nil && isTerminal(typed):
+		fmt.Fprint(p.err, "The password of the file (it is not shown): ")
+		line, err = p.readLine(ctx, typed, true)
+	default:
+		if path != "-" {
+			file, err := os.Open(path)
+			if err != nil {
+				return nil, err
+			}
+			defer file.Close()
+			in = file
+		}
+		line, err = io.ReadAll(io.LimitReader(in, maxPassword+2))
+	}
+	if err != nil {
+		return nil, err
+	}
+	line = bytes.TrimRight(line, "\r\n")
+	if len(line) == 0 || len(line) > maxPassword || bytes.ContainsAny(line, "\r\n") {
+		clear(line)
+		return nil, fmt.Errorf("the password needs to be one line of 1 to %d bytes", maxPassword)
+	}
+	return line, nil
+}
+
 // form is how a seed file is sent: the fields, then the file.
 func (o importOptions) form(w *multipart.Writer, file io.Reader, name string) error {
 	for _, f := range []struct{ name, value string }{
@@ -93,6 +148,15 @@ func (o importOptions) form(w *multipart.Writer, file io.Reader, name string) er
 			continue
 		}
 		if err := w.WriteField(f.name, f.value); err != nil {
+			return err
+		}
+	}
+	if o.password != nil {
+		part, err := w.CreateFormField("password")
+		if err != nil {
+			return err
+		}
+		if _, err := part.Write(o.password); err != nil {
 			return err
 		}
 	}
@@ -186,6 +250,9 @@ func (p *program) tellImport(job importView, refused []rejectedView) error {
 		}
 	} else {
 		p.sayf("%s: %d of %s imported, %d rejected", job.State, job.Imported, count(job.Total, "key"), job.Rejected)
+		for _, w := range job.Warnings {
+			p.sayf("  note: %s", w)
+		}
 		for _, r := range refused {
 			p.sayf("  record %d, serial %s, key %s: %s", r.Index, r.Serial, r.KeyID, r.Reason)
 		}

@@ -53,10 +53,14 @@ func (p *program) install(ctx context.Context, c *Config, dir string) (made inst
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return made, err
 	}
-	staging, err := os.MkdirTemp(parent, ".mohur-init-")
+	if err := p.clearStaging(parent); err != nil {
+		return made, err
+	}
+	staging, release, err := makeStaging(parent)
 	if err != nil {
 		return made, err
 	}
+	defer release()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, os.RemoveAll(staging))

@@ -1,15 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -19,8 +14,9 @@ import (
 
 func (p *program) keysCommand() *cobra.Command {
 	return p.group("keys", "the keys in the HSM", "",
-		"  mohur keys list\n  mohur keys import-transport acme --file acme.hex",
-		p.keysListCommand(), p.importTransportCommand(), p.deleteTransportCommand())
+		"  mohur keys list\n  mohur keys import-transport acme\n  mohur keys make-transport acme --rsa",
+		p.keysListCommand(), p.rotateCommand(), p.importTransportCommand(), p.halvesCommand(), p.cancelHalfCommand(),
+		p.makeTransportCommand(), p.showTransportCommand(), p.deleteTransportCommand())
 }
 
 func (p *program) keysListCommand() *cobra.Command {
@@ -54,78 +50,33 @@ func (p *program) listKeys(ctx context.Context, cl *client) error {
 	return w.Flush()
 }
 
-func (p *program) importTransportCommand() *cobra.Command {
-	var text, file string
-	cmd := p.configFlag(&cobra.Command{
-		Use:   "import-transport NAME",
-		Short: "bring a manufacturer's transport key into the HSM (development)",
-		Long: `Brings in the AES key under which a manufacturer encrypted a seed file: 16 or 32
-bytes in hexadecimal, from --file, from standard input, or from --hex. What is
-given with --hex can be seen by every user of this machine while the command
-runs. Once inside, the key decrypts and does not come out again.
+func (p *program) rotateCommand() *cobra.Command {
+	return p.jsonFlag(p.configFlag(&cobra.Command{
+		Use:   "rotate KEY",
+		Short: "make the next version of seed-kek, pin-seal or data-kek",
+		Long: `Makes the next version of a key in the HSM. What is made from then on is made with
+it: the seeds of new imports, the PINs that are set, the keys of new persons. What
+the versions before have wrapped or sealed stays as it is and stays readable, so
+they stay in the HSM. A key that wraps seeds retires with its tokens.
 
-In development only. A bank's keys come in two halves by two people.`,
-		Example: "  mohur keys import-transport acme --file acme.hex\n  pass show acme | mohur keys import-transport acme",
-		Args:    exactly("NAME"),
+The MAC keys and the signing keys cannot be followed by this: what they have made
+does not say which version it was.`,
+		Example: "  mohur keys rotate seed-kek",
+		Args:    exactly("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := p.transportKey(text, file)
-			if err != nil {
-				return err
-			}
-			defer clear(key)
-			return p.importTransport(cmd.Context(), args[0], key)
+			return p.withHost(cmd.Context(), func(cl *client) error {
+				var k hsm.KeyInfo
+				if err := cl.callLong(cmd.Context(), "/v1/keys/rotations", map[string]string{"key": args[0]}, &k); err != nil {
+					return err
+				}
+				if p.json {
+					return p.print(k)
+				}
+				p.sayf("%s has the version %d, which serves from now on; those before are needed for what they have made", k.Key, k.Version)
+				return nil
+			})
 		},
-	})
-	cmd.Flags().StringVar(&text, "hex", "", "the `KEY` in hexadecimal")
-	cmd.Flags().StringVar(&file, "file", "", "a `FILE` with the key in hexadecimal")
-	return cmd
-}
-
-// maxKeyText is more than the longest key in hexadecimal.
-const maxKeyText = 256
-
-// transportKey reads the key from where it is.
-func (p *program) transportKey(text, file string) ([]byte, error) {
-	if text != "" && file != "" {
-		return nil, usagef("takes --hex or --file, not both")
-	}
-	in := p.in
-	switch {
-	case text != "":
-		in = bytes.NewReader([]byte(text))
-	case file != "":
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
-	case isTerminal(p.in):
-		return nil, usagef("needs the key: --file FILE, or on standard input")
-	}
-	read, err := io.ReadAll(io.LimitReader(in, maxKeyText))
-	defer clear(read)
-	if err != nil {
-		return nil, err
-	}
-	digits := bytes.TrimSpace(read)
-	key := make([]byte, hex.DecodedLen(len(digits)))
-	if _, err := hex.Decode(key, digits); err != nil || len(key) != 16 && len(key) != 32 {
-		clear(key)
-		return nil, errors.New("the key needs to be 32 or 64 hexadecimal digits (16 or 32 bytes)")
-	}
-	return key, nil
-}
-
-func (p *program) importTransport(ctx context.Context, name string, key []byte) error {
-	return p.withHost(ctx, func(cl *client) error {
-		in := newTransport{Name: name, Hex: hex.EncodeToString(key)}
-		if err := cl.call(ctx, http.MethodPost, "/v1/keys/transport", in, nil); err != nil {
-			return err
-		}
-		p.sayf("the HSM has the key transport-%s; name it with `mohur token import FILE --transport-key %s`", name, name)
-		return nil
-	})
+	}))
 }
 
 func (p *program) deleteTransportCommand() *cobra.Command {
@@ -143,10 +94,4 @@ func (p *program) deleteTransportCommand() *cobra.Command {
 			})
 		},
 	})
-}
-
-// newTransport is the request of the API.
-type newTransport struct {
-	Name string `json:"name"`
-	Hex  string `json:"hex"`
 }

@@ -85,15 +85,16 @@ func (s *server) http(h http.Handler, connContext func(context.Context, net.Conn
 }
 
 // local is the API of the socket, and beside it what only the command line asks:
-// where the network listener is, a check of the store, a copy of it.
+// where the network listener is, a check of the store, a copy of it, profiles.
 func (s *server) local(address string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", s.api.Handler(s.identifyHost))
 	mux.HandleFunc("POST "+checkPath, s.serveCheck)
 	mux.HandleFunc("POST "+backupPath, s.serveBackup)
+	mux.HandleFunc("GET "+profilePath+"{kind}", s.serveProfile)
 	mux.HandleFunc("GET "+addressPath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		if err := json.NewEncoder(w).Encode(listening{Address: address, Version: version}); err != nil {
+		if err := json.NewEncoder(w).Encode(listening{Address: address, Version: version, ClearsMemory: clearsMemory()}); err != nil {
 			s.logger.Debug("an answer could not be written", "error", err)
 		}
 	})
@@ -105,8 +106,9 @@ const addressPath = "/local/address"
 
 // listening is what a running server says of itself to its own machine.
 type listening struct {
-	Address string `json:"address"`
-	Version string `json:"version"`
+	Address      string `json:"address"`
+	Version      string `json:"version"`
+	ClearsMemory bool   `json:"clears_memory"`
 }
 
 // open begins to serve. A listener that fails is fatal.

@@ -13,5 +13,6 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	p := &program{in: os.Stdin, out: os.Stdout, err: os.Stderr, exec: syscall.Exec}
+	os.Exit(p.main(ctx, os.Args[1:]))
 }

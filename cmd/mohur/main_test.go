@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await": await, "edit": edit, "batch": batch, "mode": mode, "dropline": dropLine, "setkey": setKey, "freeport": freePort,
+			"await": await, "edit": edit, "batch": batch, "mode": mode, "dropline": dropLine, "setkey": setKey, "takeid": takeID, "freeport": freePort,
 		},
 	})
 }
@@ -115,6 +115,19 @@ func setKey(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 	key, _, _ := strings.Cut(rest, `"`)
 	ts.Setenv(keyVariable, key)
+}
+
+// takeid NAME takes the client of that name in the last list into $ID, and its
+// first key's id into $KEYID.
+func takeID(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		if words := strings.Fields(line); len(words) > 3 && words[1] == args[0] {
+			ts.Setenv("ID", words[0])
+			ts.Setenv("KEYID", words[3])
+			return
+		}
+	}
+	ts.Fatalf("no client %s in the list", args[0])
 }
 
 // freeport sets $PORT to one that is free.

@@ -15,12 +15,14 @@ type metrics struct {
 	registry   *prometheus.Registry
 	hsmCalls   *prometheus.HistogramVec
 	hsmFaults  *prometheus.CounterVec
+	hsmCPU     *prometheus.CounterVec
 	commits    prometheus.Histogram
 	batch      prometheus.Histogram
 	checkpoint prometheus.Gauge
 	signed     prometheus.Gauge
 	sentAway   prometheus.Counter
 	verdicts   *prometheus.CounterVec
+	sweep      *sweepMetrics
 }
 
 func newMetrics() *metrics {
@@ -32,6 +34,9 @@ func newMetrics() *metrics {
 		hsmFaults: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mohur_hsm_faults_total", Help: "Calls of the HSM that failed, by the class of the fault.",
 		}, []string{"op", "class"}),
+		hsmCPU: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mohur_hsm_cpu_seconds_total", Help: "Processor time of this process in calls of the HSM, from one call in eight.",
+		}, []string{"op"}),
 		commits: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "mohur_store_commit_seconds", Help: "How long commits of the store took.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
 		}),
@@ -51,8 +56,9 @@ func newMetrics() *metrics {
 			Name: "mohur_audit_checkpoint_time_seconds", Help: "When the last checkpoint was signed, in Unix seconds.",
 		}),
 	}
-	m.registry.MustRegister(m.hsmCalls, m.hsmFaults, m.commits, m.batch, m.checkpoint, m.signed, m.sentAway, m.verdicts,
+	m.registry.MustRegister(m.hsmCalls, m.hsmFaults, m.hsmCPU, m.commits, m.batch, m.checkpoint, m.signed, m.sentAway, m.verdicts,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.sweep = newSweepMetrics(m.registry)
 	return m
 }
 
@@ -61,6 +67,10 @@ func (m *metrics) hsmCall(op string, class hsm.Class, d time.Duration) {
 	if class != 0 {
 		m.hsmFaults.WithLabelValues(op, class.String()).Inc()
 	}
+}
+
+func (m *metrics) hsmSpent(op string, d time.Duration) {
+	m.hsmCPU.WithLabelValues(op).Add(d.Seconds())
 }
 
 func (m *metrics) answered(outcome, reason string) {

@@ -22,6 +22,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitPIN    = 78 // EX_CONFIG of sysexits.h: the HSM refuses the PIN
 )
 
 // program is one run of the command line: where it reads and writes, and what
@@ -31,17 +32,23 @@ type program struct {
 	out, err io.Writer
 	config   string // --config
 	json     bool   // --json
+
+	// exec replaces the process; nil where the program is not the process's own.
+	exec func(path string, args, env []string) error
 }
 
 // Run is the whole program. It returns the exit code: 0, 1 when it failed, 2
-// when it was called wrongly. It ends soon after ctx does.
+// when it was called wrongly, 78 when the HSM refuses its PIN. It ends soon after ctx does.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	p := &program{in: stdin, out: stdout, err: stderr}
-	root := p.root()
+	return (&program{in: stdin, out: stdout, err: stderr}).main(ctx, args)
+}
+
+func (p *program) main(ctx context.Context, args []string) int {
+	stderr, root := p.err, p.root()
 	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetIn(p.in)
+	root.SetOut(p.out)
+	root.SetErr(p.err)
 	cmd, err := root.ExecuteContextC(ctx)
 	var usage *usageError
 	switch {
@@ -54,6 +61,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage
 	}
 	fmt.Fprintf(stderr, "mohur: %v\n", err)
+	if isPINRefused(err) {
+		return exitPIN
+	}
 	return exitFailed
 }
 
@@ -77,7 +87,7 @@ keys in an HSM and the evidence in a log that anybody can verify.`,
   mohur serve --config var/dev/mohur.yaml
   mohur demo --config var/dev/mohur.yaml`,
 		p.initCommand(), p.serveCommand(), p.demoCommand(), p.configCommand(), p.doctorCommand(),
-		p.clientCommand(), p.tokenCommand(), p.keysCommand(), p.auditCommand(), p.storeCommand(), p.versionCommand())
+		p.clientCommand(), p.tokenCommand(), p.keysCommand(), p.auditCommand(), p.storeCommand(), p.benchCommand(), p.versionCommand())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })

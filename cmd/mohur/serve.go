@@ -25,8 +25,14 @@ lets requests under way end for at most 10 seconds, signs a last checkpoint of t
 audit log and closes the store. It ends with an error, to be started again, when
 the disk does not confirm a write or the HSM's library no longer returns.
 
+It needs memory to be overwritten when it is freed: where the environment does not
+say so, it begins anew with what is missing, as the same process.
+
+It ends with 78 when the HSM refuses the PIN, and does not try the same PIN again
+(docs/hsm.md): a supervisor must not start it again then.
+
 It logs to standard error, as JSON unless that is a terminal. Under systemd use
-Type=notify.`,
+Type=notify and RestartPreventExitStatus=78.`,
 		Example: "  mohur serve --config /etc/mohur/mohur.yaml\n  mohur serve --listen 127.0.0.1:9443",
 		Args:    exactly(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context(), listen) },
@@ -43,6 +49,9 @@ func (p *program) logger() *slog.Logger {
 }
 
 func (p *program) serve(ctx context.Context, listen string) error {
+	if err := p.beginAnew(ctx); err != nil {
+		return err
+	}
 	c, err := loadConfig(p.config)
 	if err != nil {
 		return err
@@ -71,6 +80,9 @@ func (p *program) serve(ctx context.Context, listen string) error {
 	s, err := wire(ctx, c, p.logger(), tell)
 	if err != nil {
 		return err
+	}
+	if p.exec != nil && !clearsMemory() {
+		s.logger.Warn("memory is not overwritten when it is freed; see docs/hsm.md", "needs", settingsText())
 	}
 	return p.run(ctx, s, fatal, tell)
 }
@@ -125,6 +137,7 @@ const (
 // background starts what runs beside the requests.
 func (s *server) background(ctx context.Context) {
 	s.workers.Go(func() { s.mergeStops(ctx) })
+	s.workers.Go(func() { s.sweepStore(ctx) })
 	s.workers.Go(func() {
 		if err := s.sequencer.Run(ctx); err != nil {
 			s.health.stopped(err)
@@ -138,7 +151,8 @@ func (s *server) background(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			case now := <-tick.C:
-				if _, err := s.store.Sweep(ctx, now, sweepAtOnce); err != nil && ctx.Err() == nil {
+				_, err := s.store.Sweep(ctx, now, sweepAtOnce)
+				if err = errors.Join(err, s.custody.Expire(ctx)); err != nil && ctx.Err() == nil {
 					s.logger.ErrorContext(ctx, "records whose time is over could not be removed", "error", err)
 				}
 			}

@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"mohur/authn/pin"
+)
 
 // setting is one line of a configuration file: its name, what it means, and
 // where its value goes. The table is the only place that knows the settings:
@@ -16,9 +20,12 @@ var sections = map[string]string{
 	"tls":            "The certificate of the HTTPS listener, PEM. TLS 1.2 is the oldest that is spoken.",
 	"hsm":            "The hardware security module that holds every key, over PKCS#11.",
 	"store":          "The database. It belongs to one process; nobody else opens it.",
+	"tokens":         "What is handed out to customers.",
 	"audit":          "The audit log.",
 	"session":        "How long somebody who has logged in stays so (clause 5.22).",
 	"authentication": "Attempts to log in or to confirm (clauses 5.22, 5.23).",
+	"pin":            "The PINs that customers choose (clause 5.22). Patterns, dates and common PINs are refused always.",
+	"enrollment":     "How credentials come to customers.",
 	"limits":         "What is beyond a limit is told to come back later (429) and is neither judged nor counted.",
 }
 
@@ -50,6 +57,9 @@ func (c *Config) settings() []setting {
 		{"store.path", "The file.", pathValue{&c.Store.Path}},
 		{"store.spool", "A directory for seed files while they are read; nothing stays in it.", pathValue{&c.Store.Spool}},
 		{"store.stop_list", "Where losses and thefts are written down while the HSM or the file above is away (clause 5.17.3);\nbest on another disk.", pathValue{&c.Store.StopList}},
+		{"store.sweep", "The whole store is compared with the HSM's MACs and the audit log, slowly, from the start\non and then anew after this time; 0s: only by `mohur store check`.", durationValue{&c.Store.Sweep, 0, 720 * time.Hour}},
+
+		{"tokens.profiles", "A file with device profiles of the bank's own, beside those of the house (see docs/otp.md).", pathValue{&c.Tokens.Profiles}},
 
 		{"audit.origin", "The name of the log in its checkpoints. It stays for the life of the log.", textValue{&c.Audit.Origin}},
 		{"audit.node", "The name of this server in audit entries. It stays for the life of the store.", textValue{&c.Audit.Node}},
@@ -62,10 +72,19 @@ func (c *Config) settings() []setting {
 
 		{"authentication.attempt", "How long an attempt and its challenge can be answered, 5m at most.", durationValue{&c.Auth.Attempt, time.Second, 5 * time.Minute}},
 		{"authentication.failures", "Consecutive failures that lock a token or a PIN, 5 at most.", intValue{&c.Auth.Failures, 1, 5}},
+		{"authentication.locks", "How long each lock lasts, one after the other; after the last one, until the bank unlocks.\nOne to five locks from 1m to 24h; the customer is warned with the last.", locksValue{&c.Auth.Locks}},
 		{"authentication.max_open", "Open attempts of a customer; the oldest gives way.", intValue{&c.Auth.MaxOpen, 1, 20}},
 		{"authentication.floor_pin", "No verdict with a PIN leaves sooner than this after the answer came in.", durationValue{&c.Auth.FloorPIN, 0, 5 * time.Second}},
 		{"authentication.floor_refusal", "Nor any other refusal sooner than this.", durationValue{&c.Auth.FloorRefusal, 0, 5 * time.Second}},
 		{"authentication.pin_slots", "How many PINs are hashed at once, each with 19 MiB.", intValue{&c.Auth.PINSlots, 1, 64}},
+
+		{"pin.min_digits", "The fewest digits of a new PIN,", intValue{&c.PIN.MinDigits, pin.MinDigits, pin.MaxDigits}},
+		{"pin.max_digits", "and the most.", intValue{&c.PIN.MaxDigits, pin.MinDigits, pin.MaxDigits}},
+		{"pin.history", "A PIN among the customer's last so many is refused, the present one included.", intValue{&c.PIN.History, 1, pin.MaxHistory}},
+		{"pin.min_age", "A younger PIN is changed only with an activation secret, so that nobody changes his way\naround the history; 0s: any PIN may be changed.", durationValue{&c.PIN.MinAge, 0, 720 * time.Hour}},
+
+		{"enrollment.bank_name", "The bank's name on letters and in authenticator apps; left out, the host of url.", textValue{&c.Enrollment.BankName}},
+		{"enrollment.apps", "Customers may have their one-time passwords made by an authenticator app; left out, in\ndevelopment only.", choiceValue{&c.Enrollment.Apps}},
 
 		{"limits.caller_rate", "Requests of one caller per second,", intValue{&c.Limits.CallerRate, 1, 1000000}},
 		{"limits.caller_burst", "and at once.", intValue{&c.Limits.CallerBurst, 1, 1000000}},

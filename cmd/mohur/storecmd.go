@@ -40,12 +40,14 @@ command holds the store itself and checks the tree of the file as well; the HSM 
 needed for both. Nothing is changed without --quarantine, but that an incident is
 opened for a record that does not fit its MAC, as at any read of it.
 
+The server makes the same check by itself, slowly, with --quarantine (store.sweep).
+
 It ends with 1 if anything was found.`,
 		Example: "  mohur store check\n  mohur store check --quarantine --json",
 		Args:    exactly(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return p.checkStore(cmd.Context(), quarantine) },
 	}))
-	cmd.Flags().BoolVar(&quarantine, "quarantine", false, "take the credentials and PINs that are found out of use, each with an incident")
+	cmd.Flags().BoolVar(&quarantine, "quarantine", false, "take the credentials and PINs that are found out of use, and open an incident for every finding")
 	return cmd
 }
 

@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"sync"
 	"time"
 
 	"mohur/api"
 	"mohur/authn"
+	"mohur/authn/lock"
 	"mohur/authn/pin"
+	"mohur/custody"
 	"mohur/enrollment"
 	"mohur/parties"
 	"mohur/payment"
@@ -27,6 +30,7 @@ type server struct {
 	authn      *authn.Service
 	payments   *payment.Service
 	enrollment *enrollment.Service
+	custody    *custody.Service
 	stops      *stoplist.List
 	api        *api.Server
 	health     *health
@@ -38,7 +42,7 @@ type server struct {
 // roof. The server it returns has no listener yet.
 func wire(ctx context.Context, c *Config, logger *slog.Logger, fatal func(error)) (*server, error) {
 	m := newMetrics()
-	e, err := openEngine(ctx, c, engineOptions{logger: logger, fatal: fatal, observeHSM: m.hsmCall, observe: m.commit})
+	e, err := openEngine(ctx, c, engineOptions{logger: logger, fatal: fatal, observeHSM: m.hsmCall, spentHSM: m.hsmSpent, observe: m.commit})
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +67,9 @@ func (s *server) services(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.useProfiles(); err != nil {
+		return err
+	}
 	if err := s.openStops(ctx); err != nil {
 		return err
 	}
@@ -79,7 +86,9 @@ func (s *server) services(ctx context.Context) error {
 	s.enrollment = &enrollment.Service{
 		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Audit: s.audit, PINs: pins, Prover: s.authn,
 		Parties: s.parties, Stops: s.stops, Development: c.Development, Floor: c.Auth.FloorPIN, Now: time.Now,
+		PINRules: c.pinRules(), Limits: lock.Limits{Failures: uint8(c.Auth.Failures), Ladder: c.Auth.Locks}, BankName: c.bankName(), Apps: c.apps(),
 	}
+	s.custody = &custody.Service{Store: s.records, Settler: s.records, HSM: s.hsm, Audit: s.audit, Development: c.Development, Now: time.Now}
 	if err := s.authn.Start(ctx); err != nil {
 		return err
 	}
@@ -89,10 +98,34 @@ func (s *server) services(ctx context.Context) error {
 	return s.serveAPI(ctx)
 }
 
+func (c *Config) pinRules() pin.Rules {
+	return pin.Rules{MinDigits: c.PIN.MinDigits, MaxDigits: c.PIN.MaxDigits, History: c.PIN.History, MinAge: c.PIN.MinAge}
+}
+
+// bankName is what customers read.
+func (c *Config) bankName() string {
+	if c.Enrollment.BankName != "" {
+		return c.Enrollment.BankName
+	}
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// apps says whether the bank's policy allows app tokens.
+func (c *Config) apps() bool {
+	if c.Enrollment.Apps == nil {
+		return c.Development
+	}
+	return *c.Enrollment.Apps
+}
+
 func (c *Config) authnSettings() authn.Settings {
 	s := authn.DefaultSettings(c.URL)
 	s.AttemptLife, s.Idle, s.Absolute, s.TokenLife = c.Auth.Attempt, c.Session.Idle, c.Session.Absolute, c.Session.Token
-	s.Limits.Failures, s.MaxOpen = uint8(c.Auth.Failures), c.Auth.MaxOpen
+	s.Limits.Failures, s.Limits.Ladder, s.MaxOpen = uint8(c.Auth.Failures), c.Auth.Locks, c.Auth.MaxOpen
 	s.FloorPIN, s.FloorRefusal = c.Auth.FloorPIN, c.Auth.FloorRefusal
 	l := c.Limits
 	s.Pace = authn.Pace{
@@ -114,7 +147,7 @@ func (s *server) serveAPI(ctx context.Context) error {
 		return fmt.Errorf("store.spool: %w", err)
 	}
 	s.api, err = api.New(api.Deps{
-		Authn: s.authn, Payments: s.payments, Parties: s.parties, Enrollment: s.enrollment, Store: s.records, StoreCheck: s.store.Check, HSM: s.hsm, Keys: s.hsm, Stops: s.stops,
+		Authn: s.authn, Payments: s.payments, Parties: s.parties, Enrollment: s.enrollment, Store: s.records, StoreCheck: s.store.Check, HSM: s.hsm, Keys: s.custody, Stops: s.stops,
 		Log:    api.Log{Store: s.store, Verifier: verifier, Health: s.health.state},
 		Issuer: c.URL, Development: c.Development, Version: version, Spool: c.Store.Spool,
 		CallerRate: rate.Limit{PerSecond: c.Limits.CallerRate, Burst: c.Limits.CallerBurst},

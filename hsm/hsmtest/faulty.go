@@ -156,6 +156,14 @@ func (f *Faulty) HMAC(ctx context.Context, seed hsm.WrappedSeed, h hsm.Hash, mes
 	return f.Module.HMAC(ctx, seed, h, messages...)
 }
 
+// HMACUnless implements hsm.Module; for FailIn and FailAt it is an HMAC.
+func (f *Faulty) HMACUnless(ctx context.Context, seed hsm.WrappedSeed, h hsm.Hash, enough func([]byte) bool, messages ...[]byte) ([][]byte, error) {
+	if err := f.check(ctx, "HMAC", hsm.SeedKEK); err != nil {
+		return nil, err
+	}
+	return f.Module.HMACUnless(ctx, seed, h, enough, messages...)
+}
+
 // DecryptCBC fails or decrypts.
 func (f *Faulty) DecryptCBC(ctx context.Context, key hsm.Key, iv, ciphertext []byte) ([]byte, error) {
 	if err := f.check(ctx, "DecryptCBC", key); err != nil {

@@ -172,6 +172,22 @@ func testMessages(t *testing.T, m hsm.Module) {
 			}
 		}
 	}
+	for stop, n := range map[bool]int{true: 1, false: len(messages)} {
+		macs, err := m.HMACUnless(t.Context(), w, hsm.SHA256, func(first []byte) bool {
+			if !bytes.Equal(first, goHMAC(hsm.SHA256, seed, messages[0])) {
+				t.Errorf("enough was asked of %x", first)
+			}
+			return stop
+		}, messages...)
+		if err != nil || len(macs) != n {
+			t.Fatalf("stopping %v: %d HMACs, %v", stop, len(macs), err)
+		}
+		for i := range macs {
+			if !bytes.Equal(macs[i], goHMAC(hsm.SHA256, seed, messages[i])) {
+				t.Errorf("stopping %v: HMAC of message %d differs from Go's", stop, i)
+			}
+		}
+	}
 	_, err := m.HMAC(t.Context(), w, hsm.SHA1)
 	want(t, hsm.ClassInput, err)
 	for _, h := range []hsm.Hash{0, 4, 255} {

@@ -1,6 +1,12 @@
 package pkcs11_test
 
 import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
+	"fmt"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -79,6 +85,64 @@ func BenchmarkSign(b *testing.B) {
 	bench(b, func(m *pkcs11.Module) func() error {
 		return func() error { _, err := m.Sign(b.Context(), hsm.TokenSigning, digest); return err }
 	})
+}
+
+func BenchmarkDecryptCBC(b *testing.B) {
+	bench(b, func(m *pkcs11.Module) func() error {
+		benchTransport(b, m)
+		iv, box := make([]byte, 16), make([]byte, 80)
+		return func() error { _, err := m.DecryptCBC(b.Context(), hsm.Transport("x"), iv, box); return err }
+	})
+}
+
+// BenchmarkDecryptKW unwraps a seed of 20 bytes padded to 24, and one of 64.
+func BenchmarkDecryptKW(b *testing.B) {
+	for _, n := range []int{24, 64} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			box := make([]byte, n+8)
+			bench(b, func(m *pkcs11.Module) func() error {
+				benchTransport(b, m)
+				return func() error {
+					_, err := m.DecryptKW(b.Context(), hsm.Transport("x"), box)
+					if hsm.ClassOf(err) != hsm.ClassBlob { // which it is found to be at the end of the work
+						return err
+					}
+					return nil
+				}
+			})
+		})
+	}
+}
+
+func benchTransport(b *testing.B, m *pkcs11.Module) {
+	if err := m.ImportTransport(b.Context(), "x", bytes.Clone(transportValue)); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func BenchmarkDecryptRSA(b *testing.B) {
+	for _, bits := range []int{2048, 3072, 4096} {
+		for _, padding := range []hsm.RSAPadding{hsm.PKCS1v15, hsm.OAEP} {
+			b.Run(fmt.Sprintf("%d/%v", bits, padding), func(b *testing.B) {
+				bench(b, func(m *pkcs11.Module) func() error {
+					public, err := m.MakeTransport(b.Context(), "x", bits)
+					if err != nil {
+						b.Fatal(err)
+					}
+					var box []byte
+					if padding == hsm.OAEP {
+						box, err = rsa.EncryptOAEP(sha1.New(), rand.Reader, public, make([]byte, 32), nil)
+					} else {
+						box, err = rsa.EncryptPKCS1v15(rand.Reader, public, make([]byte, 32))
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+					return func() error { _, err := m.DecryptRSA(b.Context(), hsm.Transport("x"), padding, box); return err }
+				})
+			})
+		}
+	}
 }
 
 // BenchmarkParallel is one verification as the server does it, from many

@@ -36,7 +36,9 @@ func call[T any](ctx context.Context, m *Module, op string, key hsm.Key, f func(
 func attempt[T any](ctx context.Context, m *Module, op string, key hsm.Key, f func(*worker) (T, error)) (none T, _ *hsm.Fault) {
 	done := make(chan outcome[T], 1)
 	g, fault := m.enter(ctx, op, key, func(w *worker) error {
+		read := m.meter(op)
 		out, err := safely(w, f)
+		read()
 		done <- outcome[T]{out, err}
 		return err
 	})

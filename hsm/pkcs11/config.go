@@ -62,6 +62,10 @@ type Config struct {
 	Logger *slog.Logger // nil means slog.Default
 	// Observe is told of every call; class 0 means that it succeeded.
 	Observe func(op string, class hsm.Class, d time.Duration)
+	// ObserveCPU is told what calls cost: of one call in eight the processor time
+	// that this process spent in it, times eight. Its sum is about that of all
+	// calls; of a module in another machine it is this machine's part.
+	ObserveCPU func(op string, d time.Duration)
 	// Stuck is told when calls do not return from the module. The C library
 	// cannot be reset under them, so the right answer is to end the process and
 	// let its supervisor start it again. Without Stuck the module goes on with

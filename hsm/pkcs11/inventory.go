@@ -25,18 +25,27 @@ type object struct {
 // label, whatever else the token holds. It costs a search over the whole token:
 // once for each log-in, never for each call.
 func (l *link) inventory() (found []object, err error) {
-	// A search now and then fails in SoftHSM while another session makes or
-	// destroys an object. That is no sign of a broken device.
 	for range 3 {
 		err = l.with(readOnly, func(s *session) error {
 			found, err = s.inventory()
 			return err
 		})
-		if err == nil || faultOf("", "", err).Class != hsm.ClassDevice {
+		if !passing(err) {
 			break
 		}
 	}
 	return found, err
+}
+
+// passing says whether a fault may be gone at the next try. In SoftHSM a search
+// now and then fails while another session makes or destroys an object, and so
+// does the making, with this code or that. That is no sign of a broken device.
+func passing(err error) bool {
+	if err == nil {
+		return false
+	}
+	class := faultOf("", "", err).Class
+	return class == hsm.ClassDevice || class == hsm.ClassConfig
 }
 
 func (s *session) inventory() ([]object, error) {

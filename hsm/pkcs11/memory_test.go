@@ -3,8 +3,13 @@ package pkcs11_test
 import (
 	"bufio"
 	"bytes"
+	"crypto/aes"
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
+	"encoding/binary"
 	"fmt"
+	"math/big"
 	"os"
 	"strings"
 	"syscall"
@@ -96,11 +101,18 @@ func TestNoSeedStaysInMemory(t *testing.T) {
 	if err := m.ImportTransport(t.Context(), "x", bytes.Clone(transportValue)); err != nil {
 		t.Fatal(err)
 	}
+	public, err := m.MakeTransport(t.Context(), "pair", 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
 	mem := openMemory(t)
 	for name, pass := range map[string]func(*testing.T, *pkcs11.Module, *memory){
 		"wrapping":   passWrapSeed,
 		"drawing":    passRandom,
 		"decrypting": passDecrypt,
+		"unwrapping": passUnwrap,
+		"PKCS1v15":   passRSA(hsm.PKCS1v15, public),
+		"OAEP":       passRSA(hsm.OAEP, public),
 	} {
 		left := 0
 		for range 4 {
@@ -147,4 +159,55 @@ func passDecrypt(t *testing.T, m *pkcs11.Module, mem *memory) {
 	}
 	mem.remember(text)
 	clear(text)
+}
+
+// passUnwrap wraps in place: nothing of the text is left by the test itself.
+func passUnwrap(t *testing.T, m *pkcs11.Module, mem *memory) {
+	c, err := aes.NewCipher(transportValue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, block := bytes.Repeat([]byte{0xA6}, 8+hsm.MaxSeed), make([]byte, aes.BlockSize)
+	_, _ = rand.Read(box[8:]) // never fails
+	for s := range 6 * hsm.MaxSeed / 8 {
+		r := box[8+s*8%hsm.MaxSeed:][:8]
+		copy(block, box[:8])
+		copy(block[8:], r)
+		c.Encrypt(block, block)
+		binary.BigEndian.PutUint64(box, binary.BigEndian.Uint64(block)^uint64(s+1))
+		copy(r, block[8:])
+	}
+	text, err := m.DecryptKW(t.Context(), hsm.Transport("x"), box)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem.remember(text)
+	clear(text)
+}
+
+func passRSA(padding hsm.RSAPadding, public *rsa.PublicKey) func(*testing.T, *pkcs11.Module, *memory) {
+	return func(t *testing.T, m *pkcs11.Module, mem *memory) {
+		em := bytes.Repeat([]byte{1}, public.Size())
+		text := em[len(em)-hsm.MaxSeed:]
+		_, _ = rand.Read(text) // never fails
+		var box []byte
+		var err error
+		if padding == hsm.OAEP {
+			box, err = rsa.EncryptOAEP(sha1.New(), rand.Reader, public, text, nil)
+		} else {
+			em[0], em[1], em[len(em)-hsm.MaxSeed-1] = 0, 2, 0
+			c := new(big.Int).Exp(new(big.Int).SetBytes(em), big.NewInt(int64(public.E)), public.N)
+			box = c.FillBytes(make([]byte, public.Size()))
+		}
+		clear(em)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err = m.DecryptRSA(t.Context(), hsm.Transport("pair"), padding, box)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mem.remember(text)
+		clear(text)
+	}
 }

@@ -20,7 +20,8 @@ type Module struct {
 	now    atomic.Pointer[state]
 	mu     sync.Mutex // held while now changes
 	strays atomic.Int32
-	young  int // generations in a row that did not last; the healer's own
+	calls  atomic.Uint64 // made so far, for the meter
+	young  int           // generations in a row that did not last; the healer's own
 	closed context.Context
 	stop   context.CancelFunc
 	heals  sync.WaitGroup

@@ -42,8 +42,8 @@ type housekey struct {
 // which they are made and listed.
 var house = []housekey{
 	{hsm.SeedKEK, kindKEK, "wraps the seeds of tokens"},
-	{hsm.RowMAC, kindMAC, "binds credential records and hot state"},
-	{hsm.IdempotencyMAC, kindMAC, "request bodies and decoys"},
+	{hsm.RowMAC, kindMAC, "binds records and hot rows; decoys"},
+	{hsm.IdempotencyMAC, kindMAC, "request bodies, activation secrets"},
 	{hsm.PINSeal, kindAEAD, "seals PIN hashes"},
 	{hsm.DataKEK, kindAEAD, "wraps the keys of persons"},
 	{hsm.TokenSigning, kindSigning, "access tokens"},

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -196,5 +197,34 @@ func TestObserve(t *testing.T) {
 	wanted := []seen{{"MAC", 0}, {"Sign", hsm.ClassInput}, {"Open", hsm.ClassBlob}}
 	if fmt.Sprint(all) != fmt.Sprint(wanted) {
 		t.Errorf("observed %v, want %v", all, wanted)
+	}
+}
+
+// TestObserveCPU: what is told comes to what the calls cost, whichever of them
+// are read.
+func TestObserveCPU(t *testing.T) {
+	cfg := provisioned(t)
+	var told, reads atomic.Int64
+	cfg.ObserveCPU = func(op string, d time.Duration) {
+		if op != "MAC" && op != "Sign" || d <= 0 {
+			t.Errorf("%s cost %v", op, d)
+		}
+		told.Add(int64(d))
+		reads.Add(1)
+	}
+	m := open(t, cfg)
+	const pairs = 400
+	began := cpu()
+	for range pairs { // two calls in a fixed order
+		_, _ = m.MAC(t.Context(), hsm.RowMAC, "l")
+		_, _ = m.Sign(t.Context(), hsm.TokenSigning, make([]byte, 32))
+	}
+	whole := cpu() - began
+	if n := reads.Load(); n < pairs/8 || n > pairs {
+		t.Errorf("%d of %d calls were read", n, 2*pairs)
+	}
+	// The process does little else; what another test left to the collector may be in it.
+	if got := float64(told.Load()) / 1e3; got < whole/10 || got > 1.5*whole {
+		t.Errorf("told of %.0f µs in calls, the process had %.0f", got, whole)
 	}
 }

@@ -53,6 +53,32 @@ func TestReadPINFile(t *testing.T) {
 	}
 }
 
+// A mark is the same for the same PIN, however the line ends, and another for
+// another PIN or salt; it is too short to find the PIN by.
+func TestPINMark(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pin")
+	mark := func(text, salt string) string {
+		t.Helper()
+		write(t, path, text, 0o600)
+		m, err := pkcs11.PINMark(path, []byte(salt))
+		if err != nil || len(m) != 2 {
+			t.Fatalf("%x, %v", m, err)
+		}
+		return string(m)
+	}
+	first := mark("1234\n", "salt-one")
+	if mark("1234", "salt-one") != first {
+		t.Error("another mark for the same PIN")
+	}
+	if mark("1235", "salt-one") == first && mark("1236", "salt-one") == first || mark("1234", "salt-two") == first && mark("1234", "salt-3") == first {
+		t.Error("the same mark for others")
+	}
+	write(t, path, "", 0o600)
+	if _, err := pkcs11.PINMark(path, nil); err == nil {
+		t.Error("an empty file has a mark")
+	}
+}
+
 func TestReadPINFileKind(t *testing.T) {
 	dir := t.TempDir()
 	for _, path := range []string{dir, filepath.Join(dir, "absent"), "/dev/null"} {

@@ -57,7 +57,7 @@ func probePasswords(w *worker) error {
 		if err != nil {
 			return lacking(w, hsm.SeedKEK, "wraps no seed", err)
 		}
-		macs, err := w.seedHMAC(wrapped, hmacs[v.hash], [][]byte{binary.BigEndian.AppendUint64(nil, v.counter)})
+		macs, err := w.seedHMAC(wrapped, hmacs[v.hash], nil, [][]byte{binary.BigEndian.AppendUint64(nil, v.counter)})
 		if err != nil {
 			return lacking(w, hsm.SeedKEK, fmt.Sprintf("computes no HMAC-%v under an unwrapped seed", v.hash), err)
 		}

@@ -33,36 +33,6 @@ func Provision(ctx context.Context, cfg Config) ([]hsm.KeyInfo, error) {
 	})
 }
 
-// Rotate makes the next version of seed-kek, pin-seal or data-kek, which serves
-// new data from the next start on; what the versions before it have wrapped or
-// sealed stays readable as long as they are kept. The other keys have no
-// versions in what they make, so none of them can be followed by another here.
-func Rotate(ctx context.Context, cfg Config, key hsm.Key) (hsm.KeyInfo, error) {
-	if k, _ := kindOf(key); k != kindKEK && k != kindAEAD {
-		return hsm.KeyInfo{}, faultOf("Rotate", key, inputFault("only %s, %s and %s can be rotated", hsm.SeedKEK, hsm.PINSeal, hsm.DataKEK))
-	}
-	return visit(ctx, cfg, "Rotate", func(l *link, cfg Config) (info hsm.KeyInfo, err error) {
-		all, err := l.inventory()
-		if err != nil {
-			return info, err
-		}
-		next := latest(all, key) + 1
-		if next == 1 {
-			return info, missing(key)
-		}
-		if next > maxVersion {
-			return info, inputFault("the key has had %d versions", maxVersion)
-		}
-		for _, h := range house {
-			if h.key == key {
-				info = hsm.KeyInfo{Key: key, Version: next, Type: h.kind.String(), Use: h.use}
-				err = l.generate(cfg, h, next)
-			}
-		}
-		return info, err
-	})
-}
-
 // visit logs in, runs f once and logs out: what `mohur init` and `mohur keys`
 // do, where no server runs on the token.
 func visit[T any](ctx context.Context, cfg Config, op string, f func(*link, Config) (T, error)) (T, error) {

@@ -2,7 +2,10 @@ package pkcs11_test
 
 import (
 	"reflect"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -128,6 +131,76 @@ func TestRotate(t *testing.T) {
 	infos, err := m.Keys(t.Context())
 	if err != nil || len(infos) != len(allKeys)+3 {
 		t.Errorf("%d keys, %v", len(infos), err)
+	}
+}
+
+// TestRotateServing rotates under a running module: it serves new data with the
+// new version at once, and goes on reading the old.
+func TestRotateServing(t *testing.T) {
+	m := open(t, provisioned(t))
+	old := wrapped(t, m)
+	oldBox, err := m.Seal(t.Context(), hsm.PINSeal, "p", []byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []hsm.Key{hsm.SeedKEK, hsm.PINSeal} {
+		if info, err := m.Rotate(t.Context(), key); err != nil || info.Version != 2 {
+			t.Fatalf("%+v, %v", info, err)
+		}
+	}
+	now := wrapped(t, m)
+	if now.KEK != "seed-kek/2" {
+		t.Errorf("wrapped under %s", now.KEK)
+	}
+	uses(t, m, old)
+	uses(t, m, now)
+	if text, err := m.Open(t.Context(), hsm.PINSeal, "p", oldBox); err != nil || string(text) != "x" {
+		t.Errorf("the old box: %v", err)
+	}
+	if box, err := m.Seal(t.Context(), hsm.PINSeal, "p", []byte("x")); err != nil || box[0] != 2 {
+		t.Errorf("a box of version %d, %v", box[0], err)
+	}
+	_, err = m.Rotate(t.Context(), hsm.RowMAC)
+	want(t, hsm.ClassInput, err)
+}
+
+// TestRotateRace rotates many times at once: no version is made twice.
+func TestRotateRace(t *testing.T) {
+	cfg := provisioned(t)
+	m := open(t, cfg)
+	var all sync.WaitGroup
+	var made atomic.Int64
+	for range 8 {
+		all.Go(func() {
+			if _, err := m.Rotate(t.Context(), hsm.SeedKEK); err == nil {
+				made.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if made.Load() < 1 {
+		t.Error("no version was made")
+	}
+	eventually(t, 10*time.Second, "the module serves again", func() bool { return m.Check(t.Context()) == nil })
+	infos, err := m.Keys(t.Context())
+	if err != nil || len(infos) != len(allKeys)+int(made.Load()) {
+		t.Errorf("%d keys after %d rotations, %v", len(infos), made.Load(), err)
+	}
+}
+
+// TestRotateUnproven: a version that does not work is not kept, and nothing is
+// served with it.
+func TestRotateUnproven(t *testing.T) {
+	m := open(t, shimmed(t))
+	theShim.fail(unwrapping, p11.CKR_MECHANISM_INVALID, 1)
+	_, err := m.Rotate(t.Context(), hsm.SeedKEK)
+	want(t, hsm.ClassConfig, err)
+	infos, err := m.Keys(t.Context())
+	if err != nil || len(infos) != len(allKeys) {
+		t.Errorf("%d keys, %v", len(infos), err)
+	}
+	if w := wrapped(t, m); w.KEK != "seed-kek/1" {
+		t.Errorf("wrapped under %s", w.KEK)
 	}
 }
 

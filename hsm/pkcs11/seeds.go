@@ -51,6 +51,12 @@ func (m *Module) WrapSeed(ctx context.Context, seed []byte) (hsm.WrappedSeed, er
 // HMAC unwraps the seed inside the module, uses it for every message, and
 // destroys it. The seed is never in the memory of this process.
 func (m *Module) HMAC(ctx context.Context, seed hsm.WrappedSeed, h hsm.Hash, messages ...[]byte) ([][]byte, error) {
+	return m.HMACUnless(ctx, seed, h, nil, messages...)
+}
+
+// HMACUnless is HMAC that stops after the first message when enough accepts it:
+// the next counter of a token is nearly always the right one.
+func (m *Module) HMACUnless(ctx context.Context, seed hsm.WrappedSeed, h hsm.Hash, enough func(first []byte) bool, messages ...[]byte) ([][]byte, error) {
 	mechanism := hmacs[h]
 	switch {
 	case mechanism == 0:
@@ -64,7 +70,7 @@ func (m *Module) HMAC(ctx context.Context, seed hsm.WrappedSeed, h hsm.Hash, mes
 		texts[i] = bytes.Clone(t)
 	}
 	return call(ctx, m, "HMAC", hsm.SeedKEK, func(w *worker) ([][]byte, error) {
-		return w.seedHMAC(own, mechanism, texts)
+		return w.seedHMAC(own, mechanism, enough, texts)
 	})
 }
 
@@ -102,15 +108,20 @@ func (w *worker) wrapping() []*p11.Mechanism {
 	return []*p11.Mechanism{{Mechanism: w.g.cfg.Profile.WrapMechanism}}
 }
 
-func (w *worker) seedHMAC(seed hsm.WrappedSeed, mechanism uint, messages [][]byte) ([][]byte, error) {
+func (w *worker) seedHMAC(seed hsm.WrappedSeed, mechanism uint, enough func([]byte) bool, messages [][]byte) ([][]byte, error) {
 	key, err := w.unwrap(seed, false)
 	if err != nil {
 		return nil, err
 	}
-	macs := make([][]byte, len(messages))
+	macs := make([][]byte, 0, len(messages))
 	for i, t := range messages {
-		if macs[i], err = w.hmac(mechanism, key, t); err != nil {
+		sum, err := w.hmac(mechanism, key, t)
+		if err != nil {
 			return nil, err // the session goes, and the seed with it
+		}
+		macs = append(macs, sum)
+		if i == 0 && enough != nil && enough(sum) {
+			break
 		}
 	}
 	if err := w.ctx.DestroyObject(w.handle, key); err != nil {

@@ -20,6 +20,7 @@ const (
 	finalize   = 1
 	opening    = 12 // C_OpenSession
 	login      = 18
+	creating   = 20 // C_CreateObject
 	copying    = 21 // C_CopyObject
 	finding    = 26 // C_FindObjectsInit
 	decrypting = 34

@@ -163,13 +163,23 @@ func (l *link) importTransport(key hsm.Key, value []byte) error {
 		return &hsm.Fault{Class: hsm.ClassBusy, Err: errors.New("another import is under way")}
 	}
 	defer l.importing.Unlock()
-	found, err := l.lookup(key)
-	if err != nil {
-		return err
+	var err error
+	for range 3 {
+		found, lost := l.lookup(key)
+		switch {
+		case lost != nil:
+			return lost
+		case len(found) > 0:
+			return inputFault("the token has a transport key of that name: delete it first")
+		}
+		if err = l.createTransport(key, value); !passing(err) {
+			break
+		}
 	}
-	if len(found) > 0 {
-		return inputFault("the token has a transport key of that name: delete it first")
-	}
+	return err
+}
+
+func (l *link) createTransport(key hsm.Key, value []byte) error {
 	return l.with(readWrite, func(s *session) error {
 		_, err := l.plain.createObject(s.handle, []*p11.Attribute{
 			p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY),

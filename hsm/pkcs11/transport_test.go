@@ -2,12 +2,17 @@ package pkcs11_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -124,4 +129,144 @@ func TestTransportRace(t *testing.T) {
 	if _, err := m.Keys(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestTransportPairRights: the private half decrypts, does nothing else and does
+// not come out; nothing is left of either once the key is deleted.
+func TestTransportPairRights(t *testing.T) {
+	cfg := provisioned(t)
+	m := open(t, cfg)
+	if _, err := m.MakeTransport(t.Context(), "x", 2048); err != nil {
+		t.Fatal(err)
+	}
+	th := newThief(t, cfg)
+	h := th.find(t, hsm.Transport("x"), p11.CKO_PRIVATE_KEY)[0]
+	for _, yes := range []int{p11.CKA_DECRYPT, p11.CKA_TOKEN, p11.CKA_PRIVATE, p11.CKA_SENSITIVE, p11.CKA_ALWAYS_SENSITIVE, p11.CKA_NEVER_EXTRACTABLE, p11.CKA_LOCAL} {
+		checkAttribute(t, th, h, "transport-x", yes, 1)
+	}
+	for _, no := range []int{p11.CKA_UNWRAP, p11.CKA_SIGN, p11.CKA_DERIVE, p11.CKA_EXTRACTABLE, p11.CKA_MODIFIABLE} {
+		checkAttribute(t, th, h, "transport-x", no, 0)
+	}
+	if _, err := th.GetAttributeValue(th.session, h, attributes(p11.CKA_PRIVATE_EXPONENT, nil)); err == nil {
+		t.Error("the private key can be read")
+	}
+	if err := m.DeleteTransport(t.Context(), "x"); err != nil {
+		t.Fatal(err)
+	}
+	for _, class := range []uint{p11.CKO_PRIVATE_KEY, p11.CKO_PUBLIC_KEY} {
+		if left := th.find(t, hsm.Transport("x"), class); len(left) != 0 {
+			t.Errorf("%d objects of class %d are left", len(left), class)
+		}
+	}
+}
+
+// TestTransportPairRace makes and imports one name many times at once.
+func TestTransportPairRace(t *testing.T) {
+	m := open(t, provisioned(t))
+	var done atomic.Int64
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			var err error
+			if n%2 == 0 {
+				_, err = m.MakeTransport(t.Context(), "one", 2048)
+			} else {
+				err = m.ImportTransport(t.Context(), "one", bytes.Clone(transportValue))
+			}
+			if err == nil {
+				done.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if done.Load() != 1 {
+		t.Errorf("%d keys of one name", done.Load())
+	}
+	if _, err := m.Keys(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTransportPairAway makes no key while the module is away, and logs in for
+// none: its PIN may be why it is away.
+func TestTransportPairAway(t *testing.T) {
+	cfg := shimmed(t)
+	m := open(t, cfg)
+	theShim.fail(signInit, p11.CKR_PIN_LOCKED, 1)
+	want(t, hsm.ClassPIN, m.Check(t.Context()))
+	before := theShim.count(login)
+	_, err := m.MakeTransport(t.Context(), "x", 2048)
+	want(t, hsm.ClassPIN, err)
+	if n := theShim.count(login) - before; n != 0 {
+		t.Errorf("%d log-ins with a PIN that was refused", n)
+	}
+}
+
+// TestTransportGeneralError: SoftHSM says "general error" of a wrong padding, and
+// every module says it when it is unwell. Only the first is about the ciphertext.
+func TestTransportGeneralError(t *testing.T) {
+	m := open(t, shimmed(t))
+	public, err := m.MakeTransport(t.Context(), "x", 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, public, []byte("a key"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decrypt := func(padding hsm.RSAPadding) error {
+		_, err := m.DecryptRSA(t.Context(), hsm.Transport("x"), padding, box)
+		return err
+	}
+	for _, padding := range []hsm.RSAPadding{hsm.OAEP, hsm.PKCS1v15} {
+		theShim.fail(decrypting, p11.CKR_GENERAL_ERROR, 2)
+		want(t, hsm.ClassDevice, decrypt(padding))
+		theShim.heal(decrypting)
+		eventually(t, 5*time.Second, "the module serves again", func() bool { return m.Check(t.Context()) == nil })
+	}
+	theShim.fail(decrypting, p11.CKR_MECHANISM_INVALID, 1)
+	if f := want(t, hsm.ClassConfig, decrypt(hsm.PKCS1v15)); !strings.Contains(f.Error(), "CKM_RSA_X_509") {
+		t.Errorf("does not say what is missing: %v", f)
+	}
+	theShim.heal(decrypting)
+	if err := decrypt(hsm.OAEP); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTransportPairLeft: for a caller who has left by then, no key is made.
+func TestTransportPairLeft(t *testing.T) {
+	m := open(t, provisioned(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, err := m.MakeTransport(ctx, "x", 4096)
+		done <- err
+	}()
+	cancel()
+	if err := <-done; err == nil {
+		t.Error("a key was made for nobody")
+	}
+	// The module may go on with the primes; what it makes of them is destroyed.
+	for range 300 {
+		if _, err := m.MakeTransport(t.Context(), "x", 2048); err == nil {
+			return
+		} else if hsm.ClassOf(err) != hsm.ClassBusy && hsm.ClassOf(err) != hsm.ClassInput {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Error("the name stays taken")
+}
+
+// TestTransportTriedAgain: SoftHSM now and then makes no object while another
+// session searches. Nobody notices, unless it goes on.
+func TestTransportTriedAgain(t *testing.T) {
+	m := open(t, shimmed(t))
+	theShim.fail(creating, p11.CKR_GENERAL_ERROR, 2)
+	if err := m.ImportTransport(t.Context(), "x", bytes.Clone(transportValue)); err != nil {
+		t.Error(err)
+	}
+	theShim.fail(creating, p11.CKR_GENERAL_ERROR, 3)
+	want(t, hsm.ClassDevice, m.ImportTransport(t.Context(), "y", bytes.Clone(transportValue)))
 }

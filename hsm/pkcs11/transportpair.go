@@ -30,11 +30,8 @@ func (m *Module) MakeTransport(ctx context.Context, name string, bits int) (*rsa
 	}
 	// It logs in once more, for the time it takes: never while the module is
 	// away, since its PIN may be why.
-	if st := m.now.Load(); st.gen == nil {
-		if st.down == nil {
-			return nil, m.refused("MakeTransport", k, &hsm.Fault{Class: hsm.ClassBusy, Err: errBusy})
-		}
-		return nil, m.refused("MakeTransport", k, st.down)
+	if f := m.absent(); f != nil {
+		return nil, m.refused("MakeTransport", k, f)
 	}
 	start := time.Now()
 	public, err := visitFor(ctx, pairTimeout, m.cfg, "MakeTransport", func(l *link, _ Config) (*rsa.PublicKey, error) {

@@ -91,14 +91,13 @@ func unpadPKCS1(em []byte) (text []byte, ok bool) {
 
 func (w *worker) decryptOAEP(k object, ciphertext []byte) ([]byte, error) {
 	out, err := w.oaep(k, ciphertext)
-	if err != nil { println("OAEPDBG", err.Error()) }
 	switch code := codeOf(err); {
 	case err == nil:
 		text := bytes.Clone(out)
 		clear(out[:cap(out)]) // a module may have worked in it
 		return text, nil
-	case code == p11.CKR_GENERAL_ERROR || code == p11.CKR_DEVICE_ERROR:
-		// SoftHSM's and NSS's word for a wrong padding, among others.
+	case code == p11.CKR_GENERAL_ERROR:
+		// SoftHSM's word for a wrong padding, among others.
 		if sick := w.opensOAEP(k); sick != nil {
 			return nil, sick
 		}

@@ -24,6 +24,7 @@ const (
 	inIncidents    bucket = 15
 	inNotices      bucket = 16
 	inMemories     bucket = 17 // requests with an Idempotency-Key
+	inHalves       bucket = 18 // of transport keys, by the key's name
 )
 
 // The audit log.
@@ -64,6 +65,7 @@ var names = [lastBucket + 1]string{
 	inSecrets: "secret", inAttempts: "attempt", inSessions: "session",
 	inSessionUsed: "session-used", inTransactions: "transaction",
 	inIncidents: "incident", inNotices: "notice", inMemories: "memory",
+	inHalves: "half",
 
 	inEntries: "audit", inHashes: "audit-hash", inCheckpoints: "audit-checkpoint",
 

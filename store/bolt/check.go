@@ -125,6 +125,8 @@ func (r reading) examine(b bucket, key string, value []byte) []string {
 		return tokenRecords.examine(r, key)
 	case inCredentials:
 		return credentials.examine(r, key)
+	case inHalves:
+		return halves.examine(r, key)
 	case inImports:
 		return imports.examine(r, key)
 	case inPINs:

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"errors"
+	"slices"
 
 	"mohur/settle"
 	"mohur/tokens"
@@ -10,7 +11,8 @@ import (
 var errFirstHot = errors.New("store: a new credential comes with the first version of its own hot row")
 
 // addCredential adds the record, its first hot row and its claim to the
-// manufacturer's name for it, which no second credential ever gets.
+// manufacturer's name for it, which passes on from one that it replaces and from
+// no other.
 func addCredential(a tokens.AddCredential) (change, error) {
 	if a.Hot.ID != a.Credential.ID || a.Hot.Version != 1 {
 		return nil, errFirstHot
@@ -39,6 +41,9 @@ func claimKeyID(w *writing, a tokens.AddCredential) (settle.Outcome, error) {
 		return settle.Done, nil // nothing names it but its own id
 	}
 	name := joined(a.Manufacturer, a.Serial, a.Credential.KeyID)
+	if owner := w.get(keyIDs, name); owner != nil && slices.Contains(a.Replaces, string(owner)) {
+		return settle.Done, w.put(keyIDs, name, []byte(a.Credential.ID))
+	}
 	mine, err := w.putOnce(keyIDs, name, a.Credential.ID)
 	if err != nil || mine {
 		return settle.Done, err

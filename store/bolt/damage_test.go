@@ -13,6 +13,7 @@ import (
 
 	"mohur/audit"
 	"mohur/authn"
+	"mohur/ident"
 	"mohur/parties"
 	"mohur/payment"
 	"mohur/settle"
@@ -195,14 +196,14 @@ func FuzzOverwritten(f *testing.F) {
 // another record, and not "not found".
 func TestDamagedRecord(t *testing.T) {
 	s := openTest(t, Options{})
-	for _, id := range []string{"a", "b"} {
+	for _, id := range []string{"C-one", "C-two"} {
 		mustSettle(t, s, settle.Command{
 			Effects: []settle.Effect{parties.SaveCustomer{Customer: parties.Customer{ID: id, Version: 1}}, settle.Reserve{Key: id, Amount: 1, Ceiling: 9}},
 			Entries: []audit.Draft{testDraft("saved")},
 		})
 	}
 	var other []byte
-	edited(t, s, inCustomers, "b", func(b []byte) []byte { other = b; return b })
+	edited(t, s, inCustomers, "C-two", func(b []byte) []byte { other = b; return b })
 	edits := map[string]func([]byte) []byte{
 		"empty JSON":    func(b []byte) []byte { return b[:10] },
 		"cut":           func(b []byte) []byte { return b[:len(b)-1] },
@@ -213,18 +214,20 @@ func TestDamagedRecord(t *testing.T) {
 		"too many rows": func(b []byte) []byte { b[9] = 0x7f; return b },
 	}
 	var whole []byte
-	edited(t, s, inCustomers, "a", func(b []byte) []byte { whole = b; return b })
+	edited(t, s, inCustomers, "C-one", func(b []byte) []byte { whole = b; return b })
 	for name, edit := range edits {
-		edited(t, s, inCustomers, "a", func([]byte) []byte { return edit(bytes.Clone(whole)) })
-		if c, err := s.Customer(t.Context(), "a"); !errors.Is(err, store.ErrDamaged) || c.ID != "" {
+		edited(t, s, inCustomers, "C-one", func([]byte) []byte { return edit(bytes.Clone(whole)) })
+		if c, err := s.Customer(t.Context(), "C-one"); !errors.Is(err, store.ErrDamaged) || c.ID != "" {
 			t.Errorf("%s: %+v, %v; want ErrDamaged", name, c, err)
+		} else if strings.Contains(err.Error(), "C-one") || strings.Contains(err.Error(), "C-two") || !strings.Contains(err.Error(), ident.Digest("C-one")) {
+			t.Errorf("%s: the error names a customer: %v", name, err)
 		}
 	}
-	edited(t, s, inSums, "a", func(b []byte) []byte { b[0] = 0xff; return b })
-	if _, err := s.Reserved(t.Context(), "a", s.now()); !errors.Is(err, store.ErrDamaged) {
+	edited(t, s, inSums, "C-one", func(b []byte) []byte { b[0] = 0xff; return b })
+	if _, err := s.Reserved(t.Context(), "C-one", s.now()); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("a sum below zero: %v, want ErrDamaged", err)
 	}
-	if r, err := s.Settle(t.Context(), settle.Command{Effects: []settle.Effect{settle.Reserve{Key: "a", Amount: 1, Ceiling: 9}}, Entries: []audit.Draft{testDraft("x")}}); !errors.Is(err, store.ErrDamaged) {
+	if r, err := s.Settle(t.Context(), settle.Command{Effects: []settle.Effect{settle.Reserve{Key: "C-one", Amount: 1, Ceiling: 9}}, Entries: []audit.Draft{testDraft("x")}}); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("a reservation on it: %s, %v; want ErrDamaged", r.Outcome, err)
 	}
 	mustSettle(t, s, testCommand("c", 1)) // others are served

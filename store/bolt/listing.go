@@ -18,7 +18,7 @@ const (
 	defaultLimit = 50
 	maxLimit     = 1000
 	scanChunk    = 1000
-	scanLimit    = 50 * scanChunk
+	scanLimit    = 3 * scanChunk
 )
 
 // listing walks an index from its end, newest first, and returns what passes

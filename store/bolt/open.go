@@ -146,7 +146,7 @@ func prepare(tx *bbolt.Tx, node string) error {
 		if !bucket(b).known() || tx.Bucket([]byte(name)) != nil {
 			continue
 		}
-		if bucket(b) != inMemories { // which stores of an earlier build lack
+		if bucket(b) != inMemories && bucket(b) != inHalves { // which stores of an earlier build lack
 			return fmt.Errorf("%w: the part %q is missing", store.ErrDamaged, name)
 		}
 		if _, err := tx.CreateBucket([]byte(name)); err != nil {

@@ -17,6 +17,12 @@ func (s *Store) Client(ctx context.Context, id string) (parties.Client, error) {
 	return one(ctx, s, clients, id)
 }
 
+// ClientKeys implements parties.Store.
+func (s *Store) ClientKeys(ctx context.Context, id string) ([]parties.ClientKey, error) {
+	c, err := s.Client(ctx, id)
+	return c.Keys, err
+}
+
 // Clients implements parties.Store: all of them, by id.
 func (s *Store) Clients(ctx context.Context) (list []parties.Client, err error) {
 	err = s.view(ctx, func(r reading) error {

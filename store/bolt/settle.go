@@ -7,6 +7,7 @@ import (
 	"mohur/audit"
 	"mohur/authn"
 	"mohur/authn/pin"
+	"mohur/custody"
 	"mohur/enrollment"
 	"mohur/incident"
 	"mohur/notify"
@@ -30,8 +31,6 @@ func (s *Store) change(e settle.Effect) (change, error) {
 		return s.reserve(e)
 	case settle.Release:
 		return release(e)
-	case settle.Reset:
-		return reset(e)
 	case settle.Remember:
 		return s.remember(e)
 	case parties.SaveCustomer:
@@ -40,10 +39,16 @@ func (s *Store) change(e settle.Effect) (change, error) {
 		return customers.require(e.ID, e.Version), nil
 	case parties.SaveClient:
 		return clients.save(&e.Client)
+	case parties.RequireClient:
+		return clients.require(e.ID, e.Version), nil
 	case tokens.SaveToken:
 		return tokenRecords.save(&e.Token)
 	case tokens.AddCredential:
 		return addCredential(e)
+	case custody.SaveHalf:
+		return halves.save(&e.Half)
+	case custody.RemoveHalf:
+		return removeHalf(e), nil
 	case tokens.SaveImport:
 		return imports.save(&e.Import)
 	case pin.Save:

@@ -102,10 +102,6 @@ func release(r settle.Release) (change, error) {
 	}, nil
 }
 
-func reset(r settle.Reset) (change, error) {
-	return func(w *writing) (settle.Outcome, error) { return settle.Done, removeSum(w, r.Key) }, nil
-}
-
 func loadSum(g getter, key string) (sum, error) {
 	b := g.get(inSums, key)
 	if b == nil {

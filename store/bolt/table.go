@@ -8,6 +8,7 @@ import (
 
 	fast "github.com/go-json-experiment/json/v1"
 
+	"mohur/ident"
 	"mohur/parties"
 	"mohur/settle"
 )
@@ -136,7 +137,7 @@ func (t table[T]) decode(id string, f frame) (rec T, err error) {
 	}
 	if own, version := t.key(&rec); own != id || version != f.version {
 		var none T
-		return none, damaged(t.rows, id, fmt.Errorf("it is version %d of %q", version, own))
+		return none, damaged(t.rows, id, fmt.Errorf("it is version %d of %s", version, ident.Digest(own)))
 	}
 	return rec, nil
 }

@@ -22,6 +22,7 @@ import (
 	"mohur/audit"
 	"mohur/authn"
 	"mohur/authn/pin"
+	"mohur/custody"
 	"mohur/enrollment"
 	"mohur/hsm"
 	"mohur/ident"
@@ -47,6 +48,7 @@ type Engine interface {
 	authn.Store
 	enrollment.Store
 	payment.Store
+	custody.Store
 	incident.Store
 	notify.Store
 	settle.Memories

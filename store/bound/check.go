@@ -25,6 +25,7 @@ func (s *Store) Checks(secretByID func(context.Context, string) (enrollment.Secr
 		attempt.name:     checked(s.Attempt),
 		session.name:     checked(s.Session),
 		transaction.name: checked(s.Transaction),
+		half.name:        checked(s.Half),
 	}
 }
 

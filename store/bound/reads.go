@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mohur/authn"
+	"mohur/custody"
 	"mohur/enrollment"
 	"mohur/parties"
 	"mohur/payment"
@@ -107,4 +108,16 @@ func (s *Store) Transaction(ctx context.Context, id string) (payment.Transaction
 func (s *Store) TransactionByReference(ctx context.Context, reference string) (payment.Transaction, error) {
 	r, err := s.Engine.TransactionByReference(ctx, reference)
 	return transaction.check(ctx, s, r, err)
+}
+
+// Half implements custody.Store.
+func (s *Store) Half(ctx context.Context, name string) (custody.Half, error) {
+	r, err := s.Engine.Half(ctx, name)
+	return half.check(ctx, s, r, err)
+}
+
+// Halves implements custody.Store. One that was changed is left out.
+func (s *Store) Halves(ctx context.Context) ([]custody.Half, error) {
+	r, err := s.Engine.Halves(ctx)
+	return half.whole(ctx, s, r, err)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mohur/authn"
+	"mohur/custody"
 	"mohur/enrollment"
 	"mohur/parties"
 	"mohur/payment"
@@ -28,6 +29,7 @@ var (
 	secret      = kind[enrollment.Secret]{name: "secret", at: func(r *enrollment.Secret) (string, *[]byte) { return r.ID, &r.MAC }}
 	attempt     = kind[authn.Attempt]{name: "attempt", at: func(r *authn.Attempt) (string, *[]byte) { return r.ID, &r.MAC }}
 	session     = kind[authn.Session]{name: "session", at: func(r *authn.Session) (string, *[]byte) { return r.ID, &r.MAC }, loose: func(r *authn.Session) { r.LastUsed = time.Time{} }}
+	half        = kind[custody.Half]{name: "half", at: func(r *custody.Half) (string, *[]byte) { return r.Name, &r.MAC }}
 	transaction = kind[payment.Transaction]{name: "transaction", at: func(r *payment.Transaction) (string, *[]byte) { return r.ID, &r.MAC }}
 )
 
@@ -121,6 +123,9 @@ func (s *Store) sign(ctx context.Context, e settle.Effect) (_ settle.Effect, err
 		return e, err
 	case enrollment.SaveSecret:
 		e.Secret, err = secret.sign(ctx, s, e.Secret)
+		return e, err
+	case custody.SaveHalf:
+		e.Half, err = half.sign(ctx, s, e.Half)
 		return e, err
 	case authn.SaveAttempt:
 		e.Attempt, err = attempt.sign(ctx, s, e.Attempt)

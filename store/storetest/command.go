@@ -56,7 +56,7 @@ func testCommands(t *testing.T, s Store) {
 	if err := refused(t, s, settle.Command{}); !errors.Is(err, store.ErrNoEntry) {
 		t.Errorf("empty command: %v, want ErrNoEntry", err)
 	}
-	err := refused(t, s, settle.Command{Effects: []settle.Effect{settle.Reset{Key: "k"}}})
+	err := refused(t, s, settle.Command{Effects: []settle.Effect{settle.Release{Key: "k"}}})
 	if !errors.Is(err, store.ErrNoEntry) {
 		t.Errorf("a command without an entry: %v, want ErrNoEntry", err)
 	}
@@ -129,7 +129,7 @@ func testOwnEffects(t *testing.T, s Store) {
 	if sum, err := s.Reserved(t.Context(), "own", epoch); sum != 8 || err != nil {
 		t.Errorf("sum %d, %v; want 8", sum, err)
 	}
-	want(t, s, settle.Done, settle.Reset{Key: "own"}, reserve, settle.Reset{Key: "own"}, settle.Reserve{Key: "own", Amount: math.MaxInt64, Ceiling: math.MaxInt64})
+	want(t, s, settle.Done, settle.Release{Key: "own", Amount: 8}, reserve, settle.Release{Key: "own", Amount: math.MaxInt64}, settle.Reserve{Key: "own", Amount: math.MaxInt64, Ceiling: math.MaxInt64})
 	want(t, s, settle.Done, settle.SwapHot{Hot: hot("own", 1)}, settle.SwapHot{Hot: hot("own", 2)})
 	want(t, s, settle.Stale, settle.SwapHot{Hot: hot("own", 3)}, settle.SwapHot{Hot: hot("own", 3)})
 	want(t, s, settle.Done, tokens.SaveToken{Token: token("own", 1)}, tokens.SaveToken{Token: token("own", 2)})

@@ -123,6 +123,10 @@ func testRequired(t *testing.T, s Store) {
 			func(v uint64) settle.Effect { return parties.SaveCustomer{Customer: customer("r", v)} },
 			func(id string, v uint64) settle.Effect { return parties.RequireCustomer{ID: id, Version: v} },
 		},
+		"client": {
+			func(v uint64) settle.Effect { return parties.SaveClient{Client: client("r", v)} },
+			func(id string, v uint64) settle.Effect { return parties.RequireClient{ID: id, Version: v} },
+		},
 		"session": {
 			func(v uint64) settle.Effect { return authn.SaveSession{Session: session("r", v)} },
 			func(id string, v uint64) settle.Effect { return authn.RequireSession{ID: id, Version: v} },

@@ -13,6 +13,7 @@ import (
 	"mohur/audit"
 	"mohur/audit/audittest"
 	"mohur/authn"
+	"mohur/custody"
 	"mohur/enrollment"
 	"mohur/incident"
 	"mohur/notify"
@@ -28,6 +29,7 @@ type Store interface {
 	authn.Store
 	enrollment.Store
 	payment.Store
+	custody.Store
 	incident.Store
 	notify.Store
 	settle.Memories
@@ -72,6 +74,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"touches", testTouches},
 		{"secrets", testSecrets},
 		{"imports", testImports},
+		{"halves of keys", testHalves},
 		{"large command", testLargeCommand},
 		{"sweep", testSweep},
 		{"bank key", testBankKey},

@@ -14,7 +14,7 @@ func testSums(t *testing.T, s Store) {
 		name string
 		run  func(*testing.T, Store, string)
 	}{
-		{"ceiling", testCeiling}, {"release", testRelease}, {"reset", testReset},
+		{"ceiling", testCeiling}, {"release", testRelease},
 		{"until", testUntil}, {"late for its time", testLate}, {"two times", testTwoTimes},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, s, c.name) })
@@ -57,15 +57,6 @@ func testRelease(t *testing.T, s Store, key string) {
 	want(t, s, settle.Done, settle.Reserve{Key: key, Amount: 100, Ceiling: 100})
 	refused(t, s, command(settle.Release{Key: key, Amount: -1}))
 	sum(t, s, key, epoch, 100)
-}
-
-func testReset(t *testing.T, s Store, key string) {
-	want(t, s, settle.Done, settle.Reset{Key: key})
-	want(t, s, settle.Done, settle.Reserve{Key: key, Amount: 60, Ceiling: 100, Until: time.Now().Add(time.Hour)})
-	want(t, s, settle.Done, settle.Reset{Key: key})
-	sum(t, s, key, time.Now(), 0)
-	want(t, s, settle.Done, settle.Reserve{Key: key, Amount: 100, Ceiling: 100})
-	sum(t, s, key, time.Now().Add(1e6*time.Hour), 100)
 }
 
 // testUntil: a sum is forgotten when its time is over. The store's clock is the

@@ -92,5 +92,9 @@ func testRegisters(t *testing.T, s Store) {
 	}
 	for _, c := range clients {
 		same(t, "client", c, nil, client(c.ID, 1))
+		keys, err := s.ClientKeys(t.Context(), c.ID)
+		same(t, "its keys", keys, err, c.Keys)
 	}
+	_, err = s.ClientKeys(t.Context(), "nobody")
+	absent(t, "the keys of nobody", err)
 }

@@ -36,6 +36,20 @@ func testKeyID(t *testing.T, s Store) {
 	want(t, s, settle.Done, add("u5", "m2", "s", "k"))
 	want(t, s, settle.Done, add("u6", "ms", "", "k")) // the parts do not run together
 	want(t, s, settle.Exists, add("u7", "m", "s3", "k3"), add("u8", "m", "s3", "k3"))
+	// A name passes on from what is replaced, once, and from nothing else.
+	replacing := func(id string, replaces ...string) tokens.AddCredential {
+		a := add(id, "m", "s", "k")
+		a.Replaces = replaces
+		return a
+	}
+	want(t, s, settle.Exists, replacing("u11", "u3", ""))
+	want(t, s, settle.Exists, replacing("u12", "u1"), add("u3", "m", "x", "x")) // with the whole command or not at all
+	want(t, s, settle.Exists, replacing("u13", "u12"))
+	want(t, s, settle.Done, replacing("u14", "u3", "u1"))
+	want(t, s, settle.Exists, replacing("u15", "u1"))
+	want(t, s, settle.Exists, add("u16", "m", "s", "k"))
+	want(t, s, settle.Done, replacing("u17", "u1", "u14"))
+
 	want(t, s, settle.Done, add("u9", "m", "", ""))
 	want(t, s, settle.Done, add("u10", "m", "", "")) // nothing names it: nothing is taken
 }

@@ -59,7 +59,8 @@ func TestOCRASuites(t *testing.T) {
 		"OCRA-1:HOTP-SHA256-8:C-QN08-PSHA1":       {8, 0},
 		"OCRA-1:HOTP-SHA512-8:QN08-T1M":           {8, time.Minute},
 		"OCRA-1:HOTP-SHA512-10:QA64-S064-T48H":    {10, 48 * time.Hour},
-		"OCRA-1:HOTP-SHA1-6:QH8-S512":             {6, 0},
+		"OCRA-1:HOTP-SHA1-6:QH08-S512":            {6, 0},
+		"OCRA-1:HOTP-SHA1-6:QH8":                  {}, // two digits (RFC 6287 section 6.3)
 		"OCRA-1:HOTP-SHA1-4:QN08":                 {},
 		"OCRA-1:HOTP-SHA1-0:QN08":                 {},
 		"OCRA-1:HOTP-SHA1-6:C":                    {},

@@ -17,6 +17,7 @@ import (
 	"unicode/utf16"
 
 	"mohur/tokens/pskc"
+	"mohur/tokens/seedfile"
 )
 
 // xmlDeclaration is what stands before the root in the files of pskctest.
@@ -37,37 +38,37 @@ func TestAttack12_HostileXML(t *testing.T) {
 	serial := func(text string) string { return strings.Replace(good, "S-000000", text, 1) }
 	for name, c := range map[string]struct {
 		doc  string
-		code pskc.Code
+		code seedfile.Code
 	}{
-		"billion laughs":           {strings.Replace(after(laughs()), "S-000000", "&lol9;", 1), pskc.CodeForbidden},
-		"quadratic blow-up":        {after(`<!DOCTYPE x [<!ENTITY a "` + strings.Repeat("a", 50000) + `">]>`), pskc.CodeForbidden},
-		"XXE, file":                {strings.Replace(after(`<!DOCTYPE x [<!ENTITY e SYSTEM "file://`+target+`">]>`), "S-000000", "&e;", 1), pskc.CodeForbidden},
-		"XXE, web":                 {strings.Replace(after(`<!DOCTYPE x [<!ENTITY e SYSTEM "`+web.URL+`">]>`), "S-000000", "&e;", 1), pskc.CodeForbidden},
-		"parameter entity":         {after(`<!DOCTYPE x [<!ENTITY % e SYSTEM "` + web.URL + `"> %e;]>`), pskc.CodeForbidden},
-		"external DTD":             {after(`<!DOCTYPE KeyContainer SYSTEM "` + web.URL + `/x.dtd">`), pskc.CodeForbidden},
-		"public DTD":               {after(`<!DOCTYPE KeyContainer PUBLIC "-//x" "` + web.URL + `">`), pskc.CodeForbidden},
-		"harmless DTD":             {after(`<!DOCTYPE KeyContainer>`), pskc.CodeForbidden},
-		"giant DTD":                {after(`<!DOCTYPE x [` + strings.Repeat(`<!ENTITY a "b">`, 10000) + `]>`), pskc.CodeLimit},
-		"entity without DTD":       {serial("&nbsp;"), pskc.CodeForbidden},
-		"stylesheet":               {after(`<?xml-stylesheet href="` + web.URL + `"?>`), pskc.CodeForbidden},
-		"processing instruction":   {serial("<?php echo 1 ?>"), pskc.CodeForbidden},
-		"second declaration":       {after(xmlDeclaration), pskc.CodeForbidden},
+		"billion laughs":           {strings.Replace(after(laughs()), "S-000000", "&lol9;", 1), seedfile.CodeForbidden},
+		"quadratic blow-up":        {after(`<!DOCTYPE x [<!ENTITY a "` + strings.Repeat("a", 50000) + `">]>`), seedfile.CodeForbidden},
+		"XXE, file":                {strings.Replace(after(`<!DOCTYPE x [<!ENTITY e SYSTEM "file://`+target+`">]>`), "S-000000", "&e;", 1), seedfile.CodeForbidden},
+		"XXE, web":                 {strings.Replace(after(`<!DOCTYPE x [<!ENTITY e SYSTEM "`+web.URL+`">]>`), "S-000000", "&e;", 1), seedfile.CodeForbidden},
+		"parameter entity":         {after(`<!DOCTYPE x [<!ENTITY % e SYSTEM "` + web.URL + `"> %e;]>`), seedfile.CodeForbidden},
+		"external DTD":             {after(`<!DOCTYPE KeyContainer SYSTEM "` + web.URL + `/x.dtd">`), seedfile.CodeForbidden},
+		"public DTD":               {after(`<!DOCTYPE KeyContainer PUBLIC "-//x" "` + web.URL + `">`), seedfile.CodeForbidden},
+		"harmless DTD":             {after(`<!DOCTYPE KeyContainer>`), seedfile.CodeForbidden},
+		"giant DTD":                {after(`<!DOCTYPE x [` + strings.Repeat(`<!ENTITY a "b">`, 10000) + `]>`), seedfile.CodeLimit},
+		"entity without DTD":       {serial("&nbsp;"), seedfile.CodeForbidden},
+		"stylesheet":               {after(`<?xml-stylesheet href="` + web.URL + `"?>`), seedfile.CodeForbidden},
+		"processing instruction":   {serial("<?php echo 1 ?>"), seedfile.CodeForbidden},
+		"second declaration":       {after(xmlDeclaration), seedfile.CodeForbidden},
 		"schema location":          {strings.Replace(good, "<KeyContainer ", `<KeyContainer xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="a `+web.URL+`" `, 1), ""},
-		"XInclude":                 {serial(`<x:include xmlns:x="http://www.w3.org/2001/XInclude" href="` + web.URL + `"/>`), pskc.CodeStructure},
-		"100,000 deep":             {after(strings.Repeat("<a>", 100000) + strings.Repeat("</a>", 100000)), pskc.CodeStructure},
-		"100,000 deep in a key":    {serial(strings.Repeat("<a>", 100000) + strings.Repeat("</a>", 100000)), pskc.CodeStructure},
-		"100,000 deep, passed":     {strings.Replace(good, "<Data>", "<Data><x:a xmlns:x='urn:x'>"+strings.Repeat("<a>", 100000), 1), pskc.CodeLimit},
-		"giant attribute":          {strings.Replace(good, `Version="1.0"`, `Version="1.0" Id="`+strings.Repeat("A", 1<<20)+`"`, 1), pskc.CodeLimit},
-		"giant name":               {strings.Replace(good, "<Data>", "<"+strings.Repeat("a", 1<<20)+"/><Data>", 1), pskc.CodeLimit},
-		"giant text":               {serial(strings.Repeat("9", 1<<20)), pskc.CodeLimit},
-		"giant comment":            {serial("<!--" + strings.Repeat("-a", 1<<20) + "-->"), pskc.CodeLimit},
-		"giant CDATA":              {serial("<![CDATA[" + strings.Repeat("9", 1<<20) + "]]>"), pskc.CodeLimit},
-		"giant space":              {strings.Replace(good, "<KeyPackage>", strings.Repeat(" ", 1<<20)+"<KeyPackage>", 1), pskc.CodeLimit},
-		"many attributes":          {strings.Replace(good, "<KeyPackage>", "<KeyPackage"+attributes(33)+">", 1), pskc.CodeLimit},
-		"attribute twice":          {strings.Replace(good, `Version="1.0"`, `Version="1.0" Version="1.0"`, 1), pskc.CodeXML},
-		"attribute twice, hidden":  {strings.Replace(good, "<Data>", `<Data xmlns:a="urn:x" xmlns:b="urn:x" a:n="1" b:n="2">`, 1), pskc.CodeXML},
-		"undeclared prefix":        {strings.Replace(good, "<Data>", "<x:y/><Data>", 1), pskc.CodeXML},
-		"undeclared prefix inside": {strings.Replace(good, "<Data>", `<Data x:y="1">`, 1), pskc.CodeXML},
+		"XInclude":                 {serial(`<x:include xmlns:x="http://www.w3.org/2001/XInclude" href="` + web.URL + `"/>`), seedfile.CodeStructure},
+		"100,000 deep":             {after(strings.Repeat("<a>", 100000) + strings.Repeat("</a>", 100000)), seedfile.CodeStructure},
+		"100,000 deep in a key":    {serial(strings.Repeat("<a>", 100000) + strings.Repeat("</a>", 100000)), seedfile.CodeStructure},
+		"100,000 deep, passed":     {strings.Replace(good, "<Data>", "<Data><x:a xmlns:x='urn:x'>"+strings.Repeat("<a>", 100000), 1), seedfile.CodeLimit},
+		"giant attribute":          {strings.Replace(good, `Version="1.0"`, `Version="1.0" Id="`+strings.Repeat("A", 1<<20)+`"`, 1), seedfile.CodeLimit},
+		"giant name":               {strings.Replace(good, "<Data>", "<"+strings.Repeat("a", 1<<20)+"/><Data>", 1), seedfile.CodeLimit},
+		"giant text":               {serial(strings.Repeat("9", 1<<20)), seedfile.CodeLimit},
+		"giant comment":            {serial("<!--" + strings.Repeat("-a", 1<<20) + "-->"), seedfile.CodeLimit},
+		"giant CDATA":              {serial("<![CDATA[" + strings.Repeat("9", 1<<20) + "]]>"), seedfile.CodeLimit},
+		"giant space":              {strings.Replace(good, "<KeyPackage>", strings.Repeat(" ", 1<<20)+"<KeyPackage>", 1), seedfile.CodeLimit},
+		"many attributes":          {strings.Replace(good, "<KeyPackage>", "<KeyPackage"+attributes(33)+">", 1), seedfile.CodeLimit},
+		"attribute twice":          {strings.Replace(good, `Version="1.0"`, `Version="1.0" Version="1.0"`, 1), seedfile.CodeXML},
+		"attribute twice, hidden":  {strings.Replace(good, "<Data>", `<Data xmlns:a="urn:x" xmlns:b="urn:x" a:n="1" b:n="2">`, 1), seedfile.CodeXML},
+		"undeclared prefix":        {strings.Replace(good, "<Data>", "<x:y/><Data>", 1), seedfile.CodeXML},
+		"undeclared prefix inside": {strings.Replace(good, "<Data>", `<Data x:y="1">`, 1), seedfile.CodeXML},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := read([]byte(c.doc), plain)
@@ -132,7 +133,7 @@ func TestAttack12_Encodings(t *testing.T) {
 		"declared UTF-7":         with(t, good, "UTF-8", "UTF-7"),
 		"declared, then unknown": with(t, good, "UTF-8", "x"),
 	} {
-		t.Run(name, func(t *testing.T) { refused(t, read(doc, plain), pskc.CodeEncoding) })
+		t.Run(name, func(t *testing.T) { refused(t, read(doc, plain), seedfile.CodeEncoding) })
 	}
 	for name, doc := range map[string][]byte{
 		"marked UTF-8":       append([]byte("\xef\xbb\xbf"), good...),
@@ -147,7 +148,7 @@ func TestAttack12_Encodings(t *testing.T) {
 			t.Errorf("%s: %v %v", name, o.keys, o.err)
 		}
 	}
-	refused(t, read(with(t, good, "S-000000", "S-\xff"), plain), pskc.CodeXML)
+	refused(t, read(with(t, good, "S-000000", "S-\xff"), plain), seedfile.CodeXML)
 }
 
 // Reading a hostile file takes no more memory than a good one: the decoder of
@@ -164,7 +165,7 @@ func TestAttack12_MemoryIsBounded(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		_, err := pskc.Validate(t.Context(), io.MultiReader(strings.NewReader(head), endless('x')), plain)
 		runtime.ReadMemStats(&after)
-		if (outcome{err: err}).code() != pskc.CodeLimit {
+		if (outcome{err: err}).code() != seedfile.CodeLimit {
 			t.Errorf("%s: %v", name, err)
 		}
 		if grown := after.TotalAlloc - before.TotalAlloc; grown > 2<<20 {
@@ -189,14 +190,14 @@ func TestAttack12_LimitsOfTheFile(t *testing.T) {
 		"bytes": {AllowPlain: true, MaxBytes: int64(len(doc)) - 1},
 		"keys":  {AllowPlain: true, MaxKeys: 9},
 	} {
-		t.Run(name, func(t *testing.T) { refused(t, read(doc, opt), pskc.CodeLimit) })
+		t.Run(name, func(t *testing.T) { refused(t, read(doc, opt), seedfile.CodeLimit) })
 	}
 	if o := read(doc, pskc.Options{AllowPlain: true, MaxBytes: int64(len(doc)), MaxKeys: 10}); len(o.keys) != 10 {
 		t.Error(o.err)
 	}
 	begun := time.Now()
 	_, err := pskc.Validate(t.Context(), io.MultiReader(bytes.NewReader(doc), endless(' ')), plain)
-	if (outcome{err: err}).code() != pskc.CodeLimit || time.Since(begun) > time.Minute {
+	if (outcome{err: err}).code() != seedfile.CodeLimit || time.Since(begun) > time.Minute {
 		t.Errorf("%v after %s", err, time.Since(begun))
 	}
 }

@@ -33,16 +33,6 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-func BenchmarkCount(b *testing.B) {
-	doc := batch(1000).Encrypted(transport)
-	b.SetBytes(int64(len(doc)) / 1000)
-	for n := 0; n < b.N; n += 1000 {
-		if got, err := pskc.Count(bytes.NewReader(doc)); err != nil || got != 1000 {
-			b.Fatal(got, err)
-		}
-	}
-}
-
 // BenchmarkLargeFile shows that memory does not grow with the file: the live heap
 // in the middle of it, less 30 or so bytes a key to know duplicates by.
 func BenchmarkLargeFile(b *testing.B) {

@@ -1,76 +1,53 @@
 package pskc
 
 import (
-	"bytes"
 	"context"
 	"encoding/xml"
-	"io"
 	"strings"
+
+	"mohur/tokens/seedfile"
+	"mohur/tokens/strictxml"
 )
 
 // file reads the one element a PSKC document consists of (section 4.1) and
 // nothing before or after it. What follows is refused and not passed over: a
 // second document appended to a sound one is somebody's attempt.
 func (p *pass) file(ctx context.Context) error {
-	if err := p.src.open(); err != nil {
-		return err
-	}
-	root, err := p.outside()
+	root, err := p.Root()
 	if err != nil {
 		return err
 	}
 	if root == nil {
-		return p.fault(CodeXML, "the file is empty")
+		return p.Fault(seedfile.CodeXML, "the file is empty")
 	}
 	if err := p.container(ctx, *root); err != nil {
 		return err
 	}
-	if next, err := p.outside(); err != nil {
+	if next, err := p.Root(); err != nil {
 		return err
 	} else if next != nil {
-		return p.fault(CodeXML, "there is a second document in the file")
+		return p.Fault(seedfile.CodeXML, "there is a second document in the file")
 	}
 	return nil
-}
-
-// outside returns the next element on the top level, nil at the end.
-func (p *pass) outside() (*xml.StartElement, error) {
-	for {
-		tok, err := p.next()
-		if err == io.EOF {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		switch t := tok.(type) {
-		case xml.StartElement:
-			return &t, nil
-		case xml.CharData:
-			if len(bytes.Trim(t, blanks)) != 0 {
-				return nil, p.fault(CodeXML, "there is text outside the document")
-			}
-		}
-	}
 }
 
 // container reads <KeyContainer>. The drafts before RFC 6030 share its name and
 // not its meaning, so namespace and version have to be exactly those.
 func (p *pass) container(ctx context.Context, root xml.StartElement) error {
 	if root.Name.Space != nsPSKC && strings.Contains(root.Name.Space, "keyprov") {
-		return p.fault(CodeStructure, "the file follows a draft of PSKC, not RFC 6030")
+		return p.Fault(seedfile.CodeStructure, "the file follows a draft of PSKC, not RFC 6030")
 	}
 	if (root.Name != xml.Name{Space: nsPSKC, Local: "KeyContainer"}) {
-		return p.fault(CodeStructure, "the file is not a PSKC key container")
+		return p.Fault(seedfile.CodeStructure, "the file is not a PSKC key container")
 	}
-	if v, _ := attribute(root, "Version"); v != "1.0" {
-		return p.fault(CodeStructure, "the file is not of PSKC version 1.0")
+	if v, _ := strictxml.Attribute(root, "Version"); v != "1.0" {
+		return p.Fault(seedfile.CodeStructure, "the file is not of PSKC version 1.0")
 	}
-	if err := p.elements(func(e xml.StartElement) error { return p.part(ctx, e) }); err != nil {
+	if err := p.Elements(func(e xml.StartElement) error { return p.part(ctx, e) }); err != nil {
 		return err
 	}
 	if p.sum.Keys == 0 {
-		return p.fault(CodeStructure, "the file holds no key package")
+		return p.Fault(seedfile.CodeStructure, "the file holds no key package")
 	}
 	return nil
 }
@@ -82,17 +59,17 @@ func (p *pass) part(ctx context.Context, e xml.StartElement) error {
 		return p.signature() // figure 9 has it in the namespace of PSKC
 	}
 	if e.Name.Space != nsPSKC {
-		return p.fault(CodeStructure, "the container holds an unknown element")
+		return p.Fault(seedfile.CodeStructure, "the container holds an unknown element")
 	}
 	switch e.Name.Local {
 	case "EncryptionKey":
 		if p.prot.named || p.sum.Keys > 0 {
-			return p.fault(CodeStructure, "an encryption key is in the wrong place")
+			return p.Fault(seedfile.CodeStructure, "an encryption key is in the wrong place")
 		}
 		return p.encryptionKey()
 	case "MACMethod":
-		if !p.prot.named || p.prot.mac != nil || p.sum.Keys > 0 {
-			return p.fault(CodeStructure, "a MAC method is in the wrong place")
+		if !p.prot.named || p.prot.macNamed || p.sum.Keys > 0 {
+			return p.Fault(seedfile.CodeStructure, "a MAC method is in the wrong place")
 		}
 		return p.macMethod(ctx, e)
 	case "KeyPackage":
@@ -100,7 +77,7 @@ func (p *pass) part(ctx context.Context, e xml.StartElement) error {
 	case "Extensions":
 		return p.extension()
 	}
-	return p.fault(CodeStructure, "the container holds an unknown element")
+	return p.Fault(seedfile.CodeStructure, "the container holds an unknown element")
 }
 
 // signature passes over <ds:Signature> (section 8) and says so in the Summary.
@@ -108,15 +85,15 @@ func (p *pass) part(ctx context.Context, e xml.StartElement) error {
 // to stay silent would let a reader believe that it was verified.
 func (p *pass) signature() error {
 	if p.sum.Signed {
-		return p.fault(CodeStructure, "the file is signed twice")
+		return p.Fault(seedfile.CodeStructure, "the file is signed twice")
 	}
 	p.sum.Signed = true
-	return p.skip()
+	return p.Skip()
 }
 
 // extension passes over an element that RFC 6030 leaves to others (section 12)
 // in a place where it cannot change what a key means.
 func (p *pass) extension() error {
 	p.sum.Extensions++
-	return p.skip()
+	return p.Skip()
 }

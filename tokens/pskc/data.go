@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"mohur/tokens/seedfile"
 )
 
 // value is one of the values of <Data> (section 4.2): in the clear or
@@ -58,7 +60,7 @@ func (p *pass) value(rec *record, e xml.StartElement, v *value) error {
 }
 
 func (p *pass) plainValue(rec *record, v *value) error {
-	text, long, err := p.text()
+	text, long, err := p.Text()
 	if err != nil {
 		return err
 	}
@@ -79,12 +81,12 @@ func (p *pass) plainValue(rec *record, v *value) error {
 // valueMAC reads <ValueMAC>. One that cannot be read does not fit, whatever
 // became of it.
 func (p *pass) valueMAC(v *value) error {
-	text, long, err := p.text()
+	text, long, err := p.Text()
 	if err != nil {
 		return err
 	}
 	if v.mac, err = decodeBase64(text); err != nil || long {
-		return p.fault(CodeWrongKey, wrongKey)
+		return p.Fault(seedfile.CodeWrongKey, wrongKey)
 	}
 	return nil
 }
@@ -115,7 +117,7 @@ func (r *record) moving(k *Key) error {
 }
 
 func (r *record) setCounter(k *Key) error {
-	if k.Algorithm == TOTP || k.Algorithm == OCRA && !r.params.ocra.counter {
+	if k.Algorithm == TOTP || k.Algorithm == OCRA && !r.params.ocra.Counter {
 		return nil
 	}
 	if !r.counter.present() {

@@ -11,6 +11,7 @@ import (
 
 	"mohur/tokens/pskc"
 	"mohur/tokens/pskc/pskctest"
+	"mohur/tokens/seedfile"
 )
 
 // A file cut off anywhere gives nothing, not even the keys before the cut.
@@ -22,10 +23,10 @@ func TestTruncated(t *testing.T) {
 		}
 		doc = bytes.TrimSpace(doc)
 		for n := 0; n < len(doc); n += 100 {
-			refused(t, read(doc[:n], opt), pskc.CodeXML)
+			refused(t, read(doc[:n], opt), seedfile.CodeXML)
 		}
 		for n := len(doc) - 99; n < len(doc); n++ {
-			refused(t, read(doc[:n], opt), pskc.CodeXML)
+			refused(t, read(doc[:n], opt), seedfile.CodeXML)
 		}
 	}
 }
@@ -35,36 +36,36 @@ func TestNotPSKC(t *testing.T) {
 	replace := func(old, new string) string { return strings.Replace(good, old, new, 1) }
 	for name, c := range map[string]struct {
 		doc  string
-		code pskc.Code
+		code seedfile.Code
 	}{
-		"empty":                {"", pskc.CodeXML},
-		"blank":                {" \n", pskc.CodeXML},
-		"one byte":             {"<", pskc.CodeXML},
-		"CSV":                  {"serial,seed\n1,2\n", pskc.CodeXML},
-		"ZIP":                  {"PK\x03\x04" + strings.Repeat("\x07", 100), pskc.CodeXML},
-		"gzip":                 {"\x1f\x8b\x08\x00\x00\x00", pskc.CodeXML},
-		"HTML":                 {"<html><body>504</body></html>", pskc.CodeStructure},
-		"no namespace":         {replace(` xmlns="urn:ietf:params:xml:ns:keyprov:pskc"`, ""), pskc.CodeStructure},
-		"draft namespace":      {replace(`keyprov:pskc"`, `keyprov:pskc:1.0"`), pskc.CodeStructure},
-		"other root":           {strings.ReplaceAll(good, "KeyContainer", "Container"), pskc.CodeStructure},
-		"no version":           {replace(` Version="1.0"`, ""), pskc.CodeStructure},
-		"version 2":            {replace(`Version="1.0"`, `Version="2.0"`), pskc.CodeStructure},
-		"no keys":              {string(pskctest.File{}.Plain()), pskc.CodeStructure},
-		"unknown element":      {replace("<KeyPackage>", "<Colour/><KeyPackage>"), pskc.CodeStructure},
-		"foreign element":      {replace("<KeyPackage>", "<x:y xmlns:x='urn:x'/><KeyPackage>"), pskc.CodeStructure},
-		"text between":         {replace("<KeyPackage>", "keys: <KeyPackage>"), pskc.CodeStructure},
-		"element in a value":   {replace("S-000000", "<b>S-000000</b>"), pskc.CodeStructure},
-		"two roots":            {good + strings.TrimPrefix(good, xmlDeclaration), pskc.CodeXML},
-		"second file appended": {good + good, pskc.CodeForbidden},
-		"garbage appended":     {good + "garbage", pskc.CodeXML},
-		"NUL appended":         {good + "\x00", pskc.CodeXML},
-		"garbage before":       {"x" + good, pskc.CodeXML},
-		"blank before":         {" " + good, pskc.CodeForbidden},
-		"wrong end tag":        {replace("</KeyPackage>", "</keyPackage>"), pskc.CodeXML},
-		"attribute unquoted":   {replace(`Version="1.0"`, "Version=1.0"), pskc.CodeXML},
-		"XML 1.1":              {replace(`version="1.0"`, `version="1.1"`), pskc.CodeXML},
-		"late encryption key":  {replace("</KeyContainer>", "<EncryptionKey/></KeyContainer>"), pskc.CodeStructure},
-		"late MAC method":      {replace("</KeyContainer>", "<MACMethod/></KeyContainer>"), pskc.CodeStructure},
+		"empty":                {"", seedfile.CodeXML},
+		"blank":                {" \n", seedfile.CodeXML},
+		"one byte":             {"<", seedfile.CodeXML},
+		"CSV":                  {"serial,seed\n1,2\n", seedfile.CodeXML},
+		"ZIP":                  {"PK\x03\x04" + strings.Repeat("\x07", 100), seedfile.CodeArchive},
+		"gzip":                 {"\x1f\x8b\x08\x00\x00\x00", seedfile.CodeArchive},
+		"HTML":                 {"<html><body>504</body></html>", seedfile.CodeStructure},
+		"no namespace":         {replace(` xmlns="urn:ietf:params:xml:ns:keyprov:pskc"`, ""), seedfile.CodeStructure},
+		"draft namespace":      {replace(`keyprov:pskc"`, `keyprov:pskc:1.0"`), seedfile.CodeStructure},
+		"other root":           {strings.ReplaceAll(good, "KeyContainer", "Container"), seedfile.CodeStructure},
+		"no version":           {replace(` Version="1.0"`, ""), seedfile.CodeStructure},
+		"version 2":            {replace(`Version="1.0"`, `Version="2.0"`), seedfile.CodeStructure},
+		"no keys":              {string(pskctest.File{}.Plain()), seedfile.CodeStructure},
+		"unknown element":      {replace("<KeyPackage>", "<Colour/><KeyPackage>"), seedfile.CodeStructure},
+		"foreign element":      {replace("<KeyPackage>", "<x:y xmlns:x='urn:x'/><KeyPackage>"), seedfile.CodeStructure},
+		"text between":         {replace("<KeyPackage>", "keys: <KeyPackage>"), seedfile.CodeStructure},
+		"element in a value":   {replace("S-000000", "<b>S-000000</b>"), seedfile.CodeStructure},
+		"two roots":            {good + strings.TrimPrefix(good, xmlDeclaration), seedfile.CodeXML},
+		"second file appended": {good + good, seedfile.CodeForbidden},
+		"garbage appended":     {good + "garbage", seedfile.CodeXML},
+		"NUL appended":         {good + "\x00", seedfile.CodeXML},
+		"garbage before":       {"x" + good, seedfile.CodeXML},
+		"blank before":         {" " + good, seedfile.CodeForbidden},
+		"wrong end tag":        {replace("</KeyPackage>", "</keyPackage>"), seedfile.CodeXML},
+		"attribute unquoted":   {replace(`Version="1.0"`, "Version=1.0"), seedfile.CodeXML},
+		"XML 1.1":              {replace(`version="1.0"`, `version="1.1"`), seedfile.CodeXML},
+		"late encryption key":  {replace("</KeyContainer>", "<EncryptionKey/></KeyContainer>"), seedfile.CodeStructure},
+		"late MAC method":      {replace("</KeyContainer>", "<MACMethod/></KeyContainer>"), seedfile.CodeStructure},
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, read([]byte(c.doc), plain), c.code) })
 	}
@@ -73,9 +74,9 @@ func TestNotPSKC(t *testing.T) {
 func TestErrorNamesTheLine(t *testing.T) {
 	doc := with(t, batch(1).Plain(), "<Data>", "<Data>&oops;")
 	err := read(doc, plain).err
-	var fault *pskc.FileError
+	var fault *seedfile.FileError
 	line := 1 + bytes.Count(doc[:bytes.Index(doc, []byte("&oops;"))], []byte("\n"))
-	if !errors.As(err, &fault) || fault.Line != line || !strings.HasPrefix(err.Error(), "pskc: line ") {
+	if !errors.As(err, &fault) || fault.Line != line || !strings.HasPrefix(err.Error(), "line ") {
 		t.Errorf("%v, want line %d", err, line)
 	}
 }
@@ -87,7 +88,7 @@ func TestErrorsOfOthers(t *testing.T) {
 	doc := batch(5).Encrypted(transport)
 	is := func(what string, err error) {
 		t.Helper()
-		var refused *pskc.FileError
+		var refused *seedfile.FileError
 		if !errors.Is(err, boom) || errors.As(err, &refused) {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -116,7 +117,7 @@ func TestErrorsOfOthers(t *testing.T) {
 		is("HSM", err)
 	}
 	_, err = pskc.Read(t.Context(), bytes.NewReader(doc), pskc.Options{Decrypter: short{}}, func(pskc.Key) error { return nil }, nil)
-	if err == nil || (outcome{err: err}).code() == pskc.CodeWrongKey {
+	if err == nil || (outcome{err: err}).code() == seedfile.CodeWrongKey {
 		t.Errorf("an HSM that answers with too little: %v", err)
 	}
 
@@ -137,6 +138,7 @@ func (f failSeek) Seek(int64, int) (int64, error) { return 0, f.err }
 
 // failing is an HSM that answers a few times and then no more.
 type failing struct {
+	pskctest.TransportKey
 	after int
 	err   error
 }
@@ -149,7 +151,7 @@ func (f *failing) DecryptCBC(ctx context.Context, iv, ciphertext []byte) ([]byte
 	return transport.DecryptCBC(ctx, iv, ciphertext)
 }
 
-type short struct{}
+type short struct{ pskctest.TransportKey }
 
 func (short) DecryptCBC(context.Context, []byte, []byte) ([]byte, error) {
 	return make([]byte, 16), nil
@@ -159,13 +161,13 @@ func (short) DecryptCBC(context.Context, []byte, []byte) ([]byte, error) {
 func TestChangedWhileRead(t *testing.T) {
 	doc := batch(3).Plain()
 	opt := plain
-	opt.Checked = func(s pskc.Summary) {
+	opt.Checked = func(s seedfile.Summary) {
 		if s.Keys != 3 {
 			t.Errorf("%+v", s)
 		}
 		copy(doc[bytes.Index(doc, []byte("S-000002")):], "S-999999")
 	}
-	if o := read(doc, opt); o.code() != pskc.CodeChanged {
+	if o := read(doc, opt); o.code() != seedfile.CodeChanged {
 		t.Errorf("%v", o.err)
 	}
 }
@@ -195,31 +197,5 @@ func TestSlowReader(t *testing.T) {
 		if got, err := pskc.Validate(t.Context(), r, encrypted); err != nil || got != want || got.Keys != 3 {
 			t.Errorf("%s: %+v %v", name, got, err)
 		}
-	}
-}
-
-func TestCount(t *testing.T) {
-	good := string(batch(7).Plain())
-	for name, c := range map[string]struct {
-		doc  string
-		want int
-	}{
-		"plain":     {good, 7},
-		"encrypted": {string(batch(7).Encrypted(transport)), 7},
-		"prefixed":  {string(sample(t, "python3-pskc-aes128.xml")), 3},
-		"comment":   {strings.Replace(good, "<KeyPackage>", "<!-- <KeyPackage> --><KeyPackage >", 1), 7},
-		"CDATA":     {strings.Replace(good, "S-000001", "<![CDATA[<KeyPackage>]]>", 1), 7},
-		"attribute": {strings.Replace(good, "<KeyPackage>", `<KeyPackage a="> <KeyPackage>">`, 1), 7},
-		"empty one": {strings.Replace(good, "<KeyPackage>", "<KeyPackage/><KeyPackageX/><x:KeyPackage/><KeyPackage>", 1), 9},
-		"no XML":    {"hello", 0},
-		"cut":       {"<KeyPackage><KeyPack", 1},
-	} {
-		if got, err := pskc.Count(iotest.HalfReader(strings.NewReader(c.doc))); err != nil || got != c.want {
-			t.Errorf("%s: %d, %v; want %d", name, got, err, c.want)
-		}
-	}
-	boom := errors.New("boom")
-	if _, err := pskc.Count(iotest.ErrReader(boom)); !errors.Is(err, boom) {
-		t.Error(err)
 	}
 }

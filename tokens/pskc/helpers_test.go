@@ -16,6 +16,7 @@ import (
 	"mohur/hsm"
 	"mohur/tokens/pskc"
 	"mohur/tokens/pskc/pskctest"
+	"mohur/tokens/seedfile"
 )
 
 var (
@@ -32,8 +33,8 @@ var (
 // outcome is everything that came out of one reading.
 type outcome struct {
 	keys     []pskc.Key
-	rejected []pskc.Rejection
-	sum      pskc.Summary
+	rejected []seedfile.Rejection
+	sum      seedfile.Summary
 	err      error
 }
 
@@ -43,18 +44,18 @@ func read(doc []byte, opt pskc.Options) outcome {
 		k.Secret = bytes.Clone(k.Secret)
 		o.keys = append(o.keys, k)
 		return nil
-	}, func(r pskc.Rejection) { o.rejected = append(o.rejected, r) })
+	}, func(r seedfile.Rejection) { o.rejected = append(o.rejected, r) })
 	return o
 }
 
 // code is the code of a refusal, empty if the file was taken.
-func (o outcome) code() pskc.Code {
-	var refused *pskc.FileError
+func (o outcome) code() seedfile.Code {
+	var refused *seedfile.FileError
 	if errors.As(o.err, &refused) {
 		return refused.Code
 	}
 	if o.err != nil {
-		return pskc.Code("other: " + o.err.Error())
+		return seedfile.Code("other: " + o.err.Error())
 	}
 	return ""
 }
@@ -77,12 +78,12 @@ func unhex(s string) []byte {
 }
 
 // refused fails the test unless the file was refused with code and nothing came out.
-func refused(t *testing.T, o outcome, code pskc.Code) {
+func refused(t *testing.T, o outcome, code seedfile.Code) {
 	t.Helper()
 	if o.code() != code {
 		t.Errorf("code %q (%v), want %q", o.code(), o.err, code)
 	}
-	if len(o.keys)+len(o.rejected) != 0 || o.sum != (pskc.Summary{}) {
+	if len(o.keys)+len(o.rejected) != 0 || o.sum != (seedfile.Summary{}) {
 		t.Errorf("a refused file gave out %d keys, %d rejections and %+v", len(o.keys), len(o.rejected), o.sum)
 	}
 }

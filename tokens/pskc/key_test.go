@@ -11,6 +11,7 @@ import (
 	"mohur/hsm"
 	"mohur/tokens/pskc"
 	"mohur/tokens/pskc/pskctest"
+	"mohur/tokens/seedfile"
 )
 
 // Every field of a Key that a file can state comes out as it went in.
@@ -19,11 +20,11 @@ func TestRoundTrip(t *testing.T) {
 	want := []pskctest.Key{
 		{Manufacturer: "Feitian Technology Co.,Ltd", Serial: "a.Z_0:9/-", Model: "c200 & <b>", IssueNo: "1", KeyID: "k", Issuer: "Bank",
 			FriendlyName: "Schlüssel", UserID: "UID=1,DC=x", Algorithm: pskc.HOTP, Hash: hsm.SHA512, Digits: 9, Counter: 1<<63 - 1,
-			Start: start, Expiry: expiry, Uses: 7, PIN: pskc.PINPolicy{Mode: pskc.PINLocal, MinLength: 4, MaxLength: 8}, Secret: seed64},
+			Start: start, Expiry: expiry, Uses: 7, PIN: seedfile.PINPolicy{Mode: seedfile.PINLocal, MinLength: 4, MaxLength: 8}, Secret: seed64},
 		{Manufacturer: "M", Serial: strings.Repeat("9", 64), KeyID: strings.Repeat("k", 64), Algorithm: pskc.TOTP, Hash: hsm.SHA256,
 			Digits: 10, Step: time.Minute, Time: 1 << 40, Drift: -120, Secret: seed20[:16]},
 		{Manufacturer: "M", Serial: "o", KeyID: "o", Algorithm: pskc.OCRA, Suite: "OCRA-1:HOTP-SHA256-8:C-QN08-PSHA1", Hash: hsm.SHA256,
-			Digits: 8, Counter: 3, PIN: pskc.PINPolicy{Mode: pskc.PINAlgorithmic, MinLength: 4, MaxLength: 4}, Secret: seed32},
+			Digits: 8, Counter: 3, PIN: seedfile.PINPolicy{Mode: seedfile.PINAlgorithmic, MinLength: 4, MaxLength: 4}, Secret: seed32},
 	}
 	f := pskctest.File{Keys: want, KeyName: "acme 2026"}
 	for i := range want {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"math"
 	"time"
+
+	"mohur/tokens/seedfile"
 )
 
 // setStep sets the step of TOTP from <TimeInterval>, and of OCRA from its
@@ -12,7 +14,7 @@ func (r *record) setStep(k *Key) error {
 	if k.Algorithm == HOTP {
 		return nil
 	}
-	k.Step = r.params.ocra.step
+	k.Step = time.Duration(r.params.ocra.TimeStep) * time.Second
 	if !r.interval.present() {
 		if k.Algorithm == TOTP {
 			return errors.New("there is no <TimeInterval>")
@@ -30,7 +32,7 @@ func (r *record) setStep(k *Key) error {
 		}
 		return nil
 	}
-	if step < MinStep || step > MaxStep {
+	if step < seedfile.MinStep || step > seedfile.MaxStep {
 		return errors.New("<TimeInterval> is outside 10 to 300 seconds")
 	}
 	k.Step = step
@@ -53,7 +55,7 @@ func (r *record) setTime(k *Key) error {
 	if !r.drift.present() {
 		return nil
 	}
-	n, err := r.drift.between(-MaxDrift, MaxDrift)
+	n, err := r.drift.between(-seedfile.MaxDrift, seedfile.MaxDrift)
 	k.Drift = int(n)
 	return err
 }

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"mohur/tokens/ocra"
+	"mohur/tokens/seedfile"
 )
 
 // parameters is <AlgorithmParameters> (section 4.2, erratum 2759).
@@ -12,7 +15,7 @@ type parameters struct {
 	suite     string
 	challenge *format
 	response  *format
-	ocra      suite // filled when the key is built
+	ocra      ocra.Suite // filled when the key is built
 }
 
 // format is <ChallengeFormat> or <ResponseFormat>.
@@ -32,13 +35,13 @@ func (p *pass) parameters(rec *record) error {
 			return p.label(rec, e, &rec.params.suite)
 		case "ChallengeFormat":
 			rec.params.challenge = readFormat(rec, e)
-			return p.skip()
+			return p.Skip()
 		case "ResponseFormat":
 			rec.params.response = readFormat(rec, e)
-			return p.skip()
+			return p.Skip()
 		}
 		rec.fail("the algorithm has parameters that are not known")
-		return p.skip()
+		return p.Skip()
 	})
 }
 
@@ -63,7 +66,7 @@ func readFormat(rec *record, e xml.StartElement) *format {
 			err = errors.New("not known")
 		}
 		if err != nil {
-			rec.fail("<%s> %s: %v", e.Name.Local, clean(a.Name.Local, 40), err)
+			rec.fail("<%s> %s: %v", e.Name.Local, seedfile.Clean(a.Name.Local, 40), err)
 		}
 	}
 	return f
@@ -74,7 +77,7 @@ func readFormat(rec *record, e xml.StartElement) *format {
 func (r *record) setDigits(k *Key) error {
 	f := r.params.response
 	if k.Algorithm == OCRA {
-		k.Digits = r.params.ocra.digits
+		k.Digits = r.params.ocra.Digits
 	}
 	if f == nil {
 		if k.Algorithm == OCRA {
@@ -94,12 +97,12 @@ func (r *record) setDigits(k *Key) error {
 		}
 		return r.challengeAgrees()
 	}
-	most := int64(MaxDigits)
+	most := int64(seedfile.MaxDigits)
 	if k.Algorithm == HOTP {
 		most = 9
 	}
-	if f.length < MinDigits || f.length > most {
-		return fmt.Errorf("codes of %d digits are not supported; %d to %d are", f.length, MinDigits, most)
+	if f.length < seedfile.MinDigits || f.length > most {
+		return fmt.Errorf("codes of %d digits are not supported; %d to %d are", f.length, seedfile.MinDigits, most)
 	}
 	k.Digits = int(f.length)
 	return nil
@@ -115,8 +118,8 @@ func (r *record) challengeAgrees() error {
 	if f.check {
 		return errors.New("challenges with a check digit are not supported")
 	}
-	want := map[byte]string{'N': "DECIMAL", 'A': "ALPHANUMERIC", 'H': "HEXADECIMAL"}[s.question]
-	if !strings.EqualFold(f.encoding, want) || f.min > f.max || f.max > int64(s.length) {
+	want := map[byte]string{'N': "DECIMAL", 'A': "ALPHANUMERIC", 'H': "HEXADECIMAL"}[s.QuestionFormat]
+	if !strings.EqualFold(f.encoding, want) || f.min > f.max || f.max > int64(s.QuestionLength) {
 		return errors.New("<ChallengeFormat> and the OCRA suite differ")
 	}
 	return nil

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mohur/tokens/seedfile"
+	"mohur/tokens/strictxml"
 )
 
 // policy is <Policy> (section 5).
@@ -16,7 +19,7 @@ type policy struct {
 	usage         []string
 	limited       bool
 	uses          uint64
-	pin           PINPolicy
+	pin           seedfile.PINPolicy
 }
 
 // usages are the values of <KeyUsage> in the IANA registry.
@@ -42,8 +45,8 @@ func (p *pass) keyPolicy(rec *record, e xml.StartElement) error {
 		case "NumberOfTransactions":
 			return p.transactions(rec)
 		}
-		rec.fail("the key is under a policy that is not understood: <%s>", clean(e.Name.Local, 40))
-		return p.skip()
+		rec.fail("the key is under a policy that is not understood: <%s>", seedfile.Clean(e.Name.Local, 40))
+		return p.Skip()
 	})
 }
 
@@ -58,27 +61,27 @@ func (r *record) onlyKnown(e xml.StartElement, known ...string) {
 	for _, a := range e.Attr {
 		declaration := a.Name.Space == "xmlns" || a.Name == xml.Name{Local: "xmlns"}
 		if !declaration && (a.Name.Space != "" || !slices.Contains(known, a.Name.Local)) {
-			r.fail("the key is under a policy that is not understood: %s", clean(a.Name.Local, 40))
+			r.fail("the key is under a policy that is not understood: %s", seedfile.Clean(a.Name.Local, 40))
 		}
 	}
 }
 
 // nothingIn fails the record for whatever stands in the element just entered.
 func (p *pass) nothingIn(rec *record) error {
-	return p.elements(func(e xml.StartElement) error {
-		rec.fail("the key is under a policy that is not understood: <%s>", clean(e.Name.Local, 40))
-		return p.skip()
+	return p.Elements(func(e xml.StartElement) error {
+		rec.fail("the key is under a policy that is not understood: <%s>", seedfile.Clean(e.Name.Local, 40))
+		return p.Skip()
 	})
 }
 
 func (p *pass) keyUsage(rec *record) error {
-	text, _, err := p.text()
+	text, _, err := p.Text()
 	if err != nil {
 		return err
 	}
-	usage := strings.Trim(string(text), blanks)
+	usage := strings.Trim(string(text), seedfile.Blanks)
 	if !slices.Contains(usages, usage) {
-		rec.fail("the key is under a policy that is not understood: usage %q", clean(usage, 40))
+		rec.fail("the key is under a policy that is not understood: usage %q", seedfile.Clean(usage, 40))
 		return nil
 	}
 	if !slices.Contains(rec.policy.usage, usage) { // so that it cannot grow
@@ -88,7 +91,7 @@ func (p *pass) keyUsage(rec *record) error {
 }
 
 func (p *pass) transactions(rec *record) error {
-	text, _, err := p.text()
+	text, _, err := p.Text()
 	if err != nil {
 		return err
 	}
@@ -104,23 +107,23 @@ func (p *pass) transactions(rec *record) error {
 func (r *record) pinPolicy(e xml.StartElement) {
 	r.onlyKnown(e, "PINKeyId", "PINUsageMode", "MaxFailedAttempts", "MinLength", "MaxLength", "PINEncoding")
 	pin := &r.policy.pin
-	mode, _ := attribute(e, "PINUsageMode")
+	mode, _ := strictxml.Attribute(e, "PINUsageMode")
 	switch mode {
-	case string(PINLocal), string(PINAlgorithmic):
-		pin.Mode = PINMode(mode)
+	case string(seedfile.PINLocal), string(seedfile.PINAlgorithmic):
+		pin.Mode = seedfile.PINMode(mode)
 	default:
-		r.fail("the key needs a PIN in a way that is not supported: PINUsageMode %q", clean(mode, 40))
+		r.fail("the key needs a PIN in a way that is not supported: PINUsageMode %q", seedfile.Clean(mode, 40))
 	}
-	pin.KeyID, _ = attribute(e, "PINKeyId")
-	if pin.KeyID != "" && !identifier(pin.KeyID) {
+	pin.KeyID, _ = strictxml.Attribute(e, "PINKeyId")
+	if pin.KeyID != "" && !seedfile.Identifier(pin.KeyID) {
 		r.fail("PINKeyId is not a valid key id")
 	}
-	pin.Encoding, _ = attribute(e, "PINEncoding")
+	pin.Encoding, _ = strictxml.Attribute(e, "PINEncoding")
 	if pin.Encoding != "" && !slices.Contains([]string{"DECIMAL", "HEXADECIMAL", "ALPHANUMERIC", "BASE64", "BINARY"}, pin.Encoding) {
-		r.fail("the key is under a policy that is not understood: PINEncoding %q", clean(pin.Encoding, 40))
+		r.fail("the key is under a policy that is not understood: PINEncoding %q", seedfile.Clean(pin.Encoding, 40))
 	}
 	for name, to := range map[string]*int{"MinLength": &pin.MinLength, "MaxLength": &pin.MaxLength, "MaxFailedAttempts": &pin.MaxAttempts} {
-		if text, ok := attribute(e, name); ok {
+		if text, ok := strictxml.Attribute(e, name); ok {
 			n, err := parseInt(text, 0, math.MaxInt32)
 			if err != nil {
 				r.fail("%s is %v", name, err)
@@ -155,7 +158,7 @@ func (r *record) setPolicy(k *Key, now time.Time) error {
 		return errors.New("the key has no uses left")
 	case len(pol.usage) > 0 && !slices.Contains(pol.usage, use):
 		return fmt.Errorf("the key may not be used for %s", use)
-	case k.PIN.Mode == PINAlgorithmic && !r.params.ocra.pin:
+	case k.PIN.Mode == seedfile.PINAlgorithmic && r.params.ocra.PINHash == 0:
 		return errors.New("the key needs a PIN that its algorithm does not take")
 	}
 	return nil

@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"mohur/tokens/pskc"
 	"mohur/tokens/pskc/pskctest"
+	"mohur/tokens/seedfile"
 )
 
 // RFC 6030 section 5: a key is not used under a policy that is not understood.
@@ -24,6 +24,8 @@ func TestPolicies(t *testing.T) {
 		"ends before it starts":      {usage, "<StartDate>2031-01-01T00:00:00Z</StartDate><ExpiryDate>2030-01-01T00:00:00Z</ExpiryDate>" + usage, "before it starts"},
 		"not a date":                 {usage, "<ExpiryDate>2020-13-01T00:00:00Z</ExpiryDate>" + usage, "<ExpiryDate>: not a date"},
 		"a day without time":         {usage, "<StartDate>2020-01-01</StartDate>" + usage, "<StartDate>: not a date"},
+		"a date like none at all":    {usage, "<ExpiryDate>0001-01-01T00:00:00Z</ExpiryDate>" + usage, "<ExpiryDate>: not a date from 1970"},
+		"a date beyond all years":    {usage, "<ExpiryDate>9999-12-31T23:59:59-01:00</ExpiryDate>" + usage, "<ExpiryDate>: not a date from 1970"},
 		"no uses left":               {usage, usage + "<NumberOfTransactions>0</NumberOfTransactions>", "no uses left"},
 		"uses negative":              {usage, usage + "<NumberOfTransactions>-5</NumberOfTransactions>", "<NumberOfTransactions> is outside"},
 		"uses without bound":         {usage, usage + "<NumberOfTransactions>INF</NumberOfTransactions>", "<NumberOfTransactions> is not"},
@@ -62,7 +64,7 @@ func TestPolicyIsHandedOn(t *testing.T) {
 	if k.Start.Year() != 2031 || k.Expiry.Year() != 2039 {
 		t.Errorf("%s to %s: the device's times do not bind the key", k.Start, k.Expiry)
 	}
-	if want := (pskc.PINPolicy{Mode: pskc.PINLocal, KeyID: "p", MinLength: 4, MaxLength: 8, MaxAttempts: 5, Encoding: "DECIMAL"}); k.PIN != want || k.Uses != 1000 {
+	if want := (seedfile.PINPolicy{Mode: seedfile.PINLocal, KeyID: "p", MinLength: 4, MaxLength: 8, MaxAttempts: 5, Encoding: "DECIMAL"}); k.PIN != want || k.Uses != 1000 {
 		t.Errorf("%+v, %d uses", k.PIN, k.Uses)
 	}
 }

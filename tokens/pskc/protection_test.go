@@ -16,6 +16,7 @@ import (
 
 	"mohur/tokens/pskc"
 	"mohur/tokens/pskc/pskctest"
+	"mohur/tokens/seedfile"
 )
 
 const wrongKey = "the transport key does not fit this file or the file was changed"
@@ -60,7 +61,7 @@ func TestClause5_20_WrongKeyOrChangedFile(t *testing.T) {
 	for name, doc := range files {
 		t.Run(name, func(t *testing.T) {
 			o := read(doc, encrypted)
-			refused(t, o, pskc.CodeWrongKey)
+			refused(t, o, seedfile.CodeWrongKey)
 			if o.err != nil && !strings.HasSuffix(o.err.Error(), wrongKey) {
 				t.Error(o.err)
 			}
@@ -68,7 +69,7 @@ func TestClause5_20_WrongKeyOrChangedFile(t *testing.T) {
 	}
 	for name, key := range map[string]string{"other": "0123456789abcdeF", "longer": "0123456789abcdef0123456789abcdef"} {
 		o := read(doc, pskc.Options{Decrypter: pskctest.TransportKey(key)})
-		refused(t, o, pskc.CodeWrongKey)
+		refused(t, o, seedfile.CodeWrongKey)
 		if !strings.HasSuffix(fmt.Sprint(o.err), wrongKey) {
 			t.Errorf("%s key: %v", name, o.err)
 		}
@@ -102,7 +103,10 @@ func TestClause5_20_NoPaddingOracle(t *testing.T) {
 	}
 }
 
-type counting struct{ calls int }
+type counting struct {
+	pskctest.TransportKey
+	calls int
+}
 
 func (c *counting) DecryptCBC(ctx context.Context, iv, ciphertext []byte) ([]byte, error) {
 	c.calls++
@@ -113,7 +117,7 @@ func (c *counting) DecryptCBC(ctx context.Context, iv, ciphertext []byte) ([]byt
 func TestClause5_20_MACBeforeDecryption(t *testing.T) {
 	doc := batch(50).Encrypted(transport)
 	hsm := &counting{}
-	if o := read(flip(t, doc, valueMAC, 49, 0), pskc.Options{Decrypter: hsm}); o.code() != pskc.CodeWrongKey || hsm.calls != 1 {
+	if o := read(flip(t, doc, valueMAC, 49, 0), pskc.Options{Decrypter: hsm}); o.code() != seedfile.CodeWrongKey || hsm.calls != 1 {
 		t.Errorf("%v after %d decryptions; the MAC key is the only one", o.err, hsm.calls)
 	}
 	hsm = &counting{}
@@ -133,30 +137,30 @@ func TestClause5_20_MissingProtection(t *testing.T) {
 	oneMAC := valueMAC.FindAllIndex(doc, -1)[1]
 	for name, c := range map[string]struct {
 		doc  []byte
-		code pskc.Code
+		code seedfile.Code
 	}{
-		"no MAC method":        {method.ReplaceAll(doc, nil), pskc.CodeNoMAC},
-		"no MAC key":           {macKey.ReplaceAll(doc, nil), pskc.CodeNoMAC},
-		"no MACs":              {regexp.MustCompile(`<ValueMAC>.*</ValueMAC>`).ReplaceAll(doc, nil), pskc.CodeNoMAC},
-		"one MAC missing":      {append(bytes.Clone(doc[:oneMAC[0]]), doc[oneMAC[1]+len("/ValueMAC>"):]...), pskc.CodeNoMAC},
-		"no encryption key":    {encryption.ReplaceAll(doc, nil), pskc.CodeStructure},
-		"neither":              {encryption.ReplaceAll(method.ReplaceAll(doc, nil), nil), pskc.CodeStructure},
-		"MAC method twice":     {with(t, doc, "<MACMethod", string(method.Find(doc))+"<MACMethod"), pskc.CodeStructure},
-		"encryption key twice": {with(t, doc, "<EncryptionKey>", "<EncryptionKey/><EncryptionKey>"), pskc.CodeStructure},
-		"a seed in the clear":  {with(t, doc, "</KeyContainer>", string(inClear)+"</KeyContainer>"), pskc.CodePlain},
-		"MD5":                  {with(t, doc, "xmldsig-more#hmac-sha256", "xmldsig-more#hmac-md5"), pskc.CodeUnsupported},
-		"no MAC algorithm":     {regexp.MustCompile(`<MACMethod [^>]*>`).ReplaceAll(doc, []byte("<MACMethod>")), pskc.CodeUnsupported},
-		"MAC key elsewhere":    {macKey.ReplaceAll(doc, []byte("<MACKeyReference>k</MACKeyReference>")), pskc.CodeUnsupported},
-		"triple DES":           {bytes.ReplaceAll(doc, []byte("aes128-cbc"), []byte("tripledes-cbc")), pskc.CodeUnsupported},
-		"key wrap":             {bytes.ReplaceAll(doc, []byte("aes128-cbc"), []byte("kw-aes128")), pskc.CodeUnsupported},
-		"RSA":                  {bytes.ReplaceAll(doc, []byte("aes128-cbc"), []byte("rsa-oaep-mgf1p")), pskc.CodeUnsupported},
-		"AES-CBC of others":    {bytes.ReplaceAll(doc, []byte("http://www.w3.org/2001/04/xmlenc#aes128-cbc"), []byte("urn:x#aes128-cbc")), pskc.CodeUnsupported},
-		"no method":            {bytes.ReplaceAll(doc, []byte(`<xenc:EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#aes128-cbc"/>`), nil), pskc.CodeUnsupported},
-		"key of its own":       {with(t, doc, "<EncryptedValue>", "<EncryptedValue><ds:KeyInfo><ds:KeyName>mine</ds:KeyName></ds:KeyInfo>"), pskc.CodeUnsupported},
-		"value elsewhere":      {with(t, doc, "<xenc:CipherValue>", `<xenc:CipherReference URI="http://127.0.0.1/"/><xenc:CipherValue>`), pskc.CodeForbidden},
-		"two values":           {with(t, doc, "<xenc:CipherValue>", "<xenc:CipherValue>AAAA</xenc:CipherValue><xenc:CipherValue>"), pskc.CodeStructure},
-		"two methods":          {with(t, doc, "<xenc:CipherData>", `<xenc:EncryptionMethod Algorithm="x"/><xenc:CipherData>`), pskc.CodeStructure},
-		"endless value":        {with(t, doc, "<xenc:CipherValue>", "<xenc:CipherValue>"+strings.Repeat("AAAA", 1025)), pskc.CodeLimit},
+		"no MAC method":        {method.ReplaceAll(doc, nil), seedfile.CodeNoMAC},
+		"no MAC key":           {macKey.ReplaceAll(doc, nil), seedfile.CodeNoMAC},
+		"no MACs":              {regexp.MustCompile(`<ValueMAC>.*</ValueMAC>`).ReplaceAll(doc, nil), seedfile.CodeNoMAC},
+		"one MAC missing":      {append(bytes.Clone(doc[:oneMAC[0]]), doc[oneMAC[1]+len("/ValueMAC>"):]...), seedfile.CodeNoMAC},
+		"no encryption key":    {encryption.ReplaceAll(doc, nil), seedfile.CodeStructure},
+		"neither":              {encryption.ReplaceAll(method.ReplaceAll(doc, nil), nil), seedfile.CodeStructure},
+		"MAC method twice":     {with(t, doc, "<MACMethod", string(method.Find(doc))+"<MACMethod"), seedfile.CodeStructure},
+		"encryption key twice": {with(t, doc, "<EncryptionKey>", "<EncryptionKey/><EncryptionKey>"), seedfile.CodeStructure},
+		"a seed in the clear":  {with(t, doc, "</KeyContainer>", string(inClear)+"</KeyContainer>"), seedfile.CodePlain},
+		"MD5":                  {with(t, doc, "xmldsig-more#hmac-sha256", "xmldsig-more#hmac-md5"), seedfile.CodeUnsupported},
+		"no MAC algorithm":     {regexp.MustCompile(`<MACMethod [^>]*>`).ReplaceAll(doc, []byte("<MACMethod>")), seedfile.CodeUnsupported},
+		"MAC key elsewhere":    {macKey.ReplaceAll(doc, []byte("<MACKeyReference>k</MACKeyReference>")), seedfile.CodeUnsupported},
+		"triple DES":           {bytes.ReplaceAll(doc, []byte("aes128-cbc"), []byte("tripledes-cbc")), seedfile.CodeUnsupported},
+		"key wrap":             {bytes.ReplaceAll(doc, []byte("aes128-cbc"), []byte("kw-aes128")), seedfile.CodeWrongKey},
+		"RSA":                  {bytes.ReplaceAll(doc, []byte("aes128-cbc"), []byte("rsa-oaep-mgf1p")), seedfile.CodeWrongKey},
+		"AES-CBC of others":    {bytes.ReplaceAll(doc, []byte("http://www.w3.org/2001/04/xmlenc#aes128-cbc"), []byte("urn:x#aes128-cbc")), seedfile.CodeUnsupported},
+		"no method":            {bytes.ReplaceAll(doc, []byte(`<xenc:EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#aes128-cbc"/>`), nil), seedfile.CodeUnsupported},
+		"key of its own":       {with(t, doc, "<EncryptedValue>", "<EncryptedValue><ds:KeyInfo><ds:KeyName>mine</ds:KeyName></ds:KeyInfo>"), seedfile.CodeUnsupported},
+		"value elsewhere":      {with(t, doc, "<xenc:CipherValue>", `<xenc:CipherReference URI="http://127.0.0.1/"/><xenc:CipherValue>`), seedfile.CodeForbidden},
+		"two values":           {with(t, doc, "<xenc:CipherValue>", "<xenc:CipherValue>AAAA</xenc:CipherValue><xenc:CipherValue>"), seedfile.CodeStructure},
+		"two methods":          {with(t, doc, "<xenc:CipherData>", `<xenc:EncryptionMethod Algorithm="x"/><xenc:CipherData>`), seedfile.CodeStructure},
+		"endless value":        {with(t, doc, "<xenc:CipherValue>", "<xenc:CipherValue>"+strings.Repeat("AAAA", 1025)), seedfile.CodeLimit},
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, read(c.doc, encrypted), c.code) })
 	}
@@ -166,11 +170,11 @@ func TestClause5_20_MissingProtection(t *testing.T) {
 func TestClause5_20_PlainFiles(t *testing.T) {
 	clear, sealed := batch(2).Plain(), batch(2).Encrypted(transport)
 	both := pskc.Options{AllowPlain: true, Decrypter: transport}
-	refused(t, read(clear, pskc.Options{}), pskc.CodePlain)
-	refused(t, read(clear, encrypted), pskc.CodePlain)
-	refused(t, read(clear, both), pskc.CodePlain) // a key was named: this is not the file that was sent
-	refused(t, read(sealed, plain), pskc.CodeNoKey)
-	refused(t, read(sealed, pskc.Options{}), pskc.CodeNoKey)
+	refused(t, read(clear, pskc.Options{}), seedfile.CodePlain)
+	refused(t, read(clear, encrypted), seedfile.CodePlain)
+	refused(t, read(clear, both), seedfile.CodePlain) // a key was named: this is not the file that was sent
+	refused(t, read(sealed, plain), seedfile.CodeNoKey)
+	refused(t, read(sealed, pskc.Options{}), seedfile.CodeNoKey)
 	if o := read(clear, plain); o.err != nil || o.sum.Encrypted || len(o.sum.Warnings()) != 1 {
 		t.Errorf("%+v %v", o.sum, o.err)
 	}
@@ -240,7 +244,7 @@ func TestPaddingOfTheSeed(t *testing.T) {
 func TestWrongMACInARejectedRecord(t *testing.T) {
 	doc := with(t, batch(3).Encrypted(transport), "S-000001", "S 000001")
 	rejected(t, read(doc, encrypted), 2, "serial number")
-	refused(t, read(flip(t, doc, valueMAC, 1, 0), encrypted), pskc.CodeWrongKey)
+	refused(t, read(flip(t, doc, valueMAC, 1, 0), encrypted), seedfile.CodeWrongKey)
 }
 
 // RFC 6030 does not say how an encrypted number is written; its MAC counts all the same.
@@ -249,7 +253,7 @@ func TestEncryptedCounter(t *testing.T) {
 	value := regexp.MustCompile(`(?s)<EncryptedValue>.*</ValueMAC>`).Find(doc)
 	doc = with(t, doc, count, "<Counter>"+string(value)+"</Counter>")
 	rejected(t, read(doc, encrypted), 0, "an encrypted <Counter> is not supported")
-	refused(t, read(flip(t, doc, valueMAC, 1, 0), encrypted), pskc.CodeWrongKey)
+	refused(t, read(flip(t, doc, valueMAC, 1, 0), encrypted), seedfile.CodeWrongKey)
 }
 
 // Every AES key length works; which one the file names is of no consequence to

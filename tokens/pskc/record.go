@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mohur/tokens/seedfile"
+	"mohur/tokens/strictxml"
 )
 
 // record is one <KeyPackage> as it stands in the file, before it is judged. One
@@ -54,17 +57,17 @@ func (p *pass) keyPackage(ctx context.Context) error {
 	}
 	p.sum.Keys++
 	if p.sum.Keys > p.opt.MaxKeys {
-		return p.fault(CodeLimit, fmt.Sprintf("the file holds more than %d keys", p.opt.MaxKeys))
+		return p.Fault(seedfile.CodeLimit, fmt.Sprintf("the file holds more than %d keys", p.opt.MaxKeys))
 	}
-	line, _ := p.dec.InputPos()
-	rec := &record{index: p.sum.Keys, line: line}
+	rec := &p.rec
+	*rec = record{index: p.sum.Keys, line: p.Line()}
 	defer rec.clear()
 	err := p.fields(rec, func(e xml.StartElement) error {
 		switch local(e) {
 		case "DeviceInfo":
 			return p.deviceInfo(rec)
 		case "CryptoModuleInfo":
-			return p.skip()
+			return p.Skip()
 		case "Key":
 			return p.key(rec, e)
 		case "Extensions":
@@ -85,7 +88,7 @@ func (p *pass) deviceInfo(rec *record) error {
 		case "Manufacturer":
 			return p.label(rec, e, &rec.manufacturer)
 		case "SerialNo":
-			return p.identifier(&rec.serial)
+			return p.serialNo(&rec.serial)
 		case "Model":
 			return p.label(rec, e, &rec.model)
 		case "IssueNo":
@@ -97,7 +100,7 @@ func (p *pass) deviceInfo(rec *record) error {
 		case "ExpiryDate":
 			return p.date(rec, e, &rec.deviceExpiry)
 		case "DeviceBinding":
-			return p.skip() // for a server that loads keys into devices
+			return p.Skip() // for a server that loads keys into devices
 		case "Extensions":
 			return p.extension()
 		}
@@ -108,8 +111,8 @@ func (p *pass) deviceInfo(rec *record) error {
 // key reads <Key> (section 4.2).
 func (p *pass) key(rec *record, e xml.StartElement) error {
 	rec.hasKey = true
-	rec.keyID, _ = attribute(e, "Id")
-	rec.algorithm, _ = attribute(e, "Algorithm")
+	rec.keyID, _ = strictxml.Attribute(e, "Id")
+	rec.algorithm, _ = strictxml.Attribute(e, "Algorithm")
 	return p.fields(rec, func(e xml.StartElement) error {
 		switch local(e) {
 		case "Issuer":
@@ -125,7 +128,7 @@ func (p *pass) key(rec *record, e xml.StartElement) error {
 		case "Policy":
 			return p.keyPolicy(rec, e)
 		case "KeyProfileId", "KeyReference":
-			return p.skip() // sections 4.4: a key without a seed is rejected for that
+			return p.Skip() // sections 4.4: a key without a seed is rejected for that
 		case "Extensions":
 			return p.extension()
 		}
@@ -138,11 +141,11 @@ func (p *pass) key(rec *record, e xml.StartElement) error {
 func (p *pass) fields(rec *record, f func(xml.StartElement) error) error {
 	var room [12]string
 	seen := room[:0]
-	return p.elements(func(e xml.StartElement) error {
+	return p.Elements(func(e xml.StartElement) error {
 		name := local(e)
 		if slices.Contains(seen, name) {
 			rec.fail("<%s> is given twice", name)
-			return p.skip()
+			return p.Skip()
 		}
 		if name != "" && name != "KeyUsage" && name != "Extensions" {
 			seen = append(seen, name)
@@ -161,16 +164,19 @@ func local(e xml.StartElement) string {
 
 // unknown fails the record for an element that RFC 6030 does not have there.
 func (p *pass) unknown(rec *record, e xml.StartElement) error {
-	rec.fail("unknown element <%s>", clean(e.Name.Local, 40))
-	return p.skip()
+	rec.fail("unknown element <%s>", seedfile.Clean(e.Name.Local, 40))
+	return p.Skip()
 }
 
 func (p *pass) label(rec *record, e xml.StartElement, to *string) error {
-	text, long, err := p.text()
+	text, long, err := p.Text()
 	if err != nil {
 		return err
 	}
-	s, fault := label(text, long)
+	s, fault := seedfile.Label(text)
+	if long {
+		fault = seedfile.ErrLabel
+	}
 	if fault != nil {
 		rec.fail("<%s>: %v", e.Name.Local, fault)
 	}
@@ -178,18 +184,18 @@ func (p *pass) label(rec *record, e xml.StartElement, to *string) error {
 	return nil
 }
 
-// identifier takes a serial as it stands; it is judged later.
-func (p *pass) identifier(to *string) error {
-	text, long, err := p.text()
-	*to = strings.Trim(string(text), blanks)
+// serialNo takes a serial as it stands; it is judged later.
+func (p *pass) serialNo(to *string) error {
+	text, long, err := p.Text()
+	*to = strings.Trim(string(text), seedfile.Blanks)
 	if long {
-		*to = strings.Repeat("?", maxIdentifier+1)
+		*to = strings.Repeat("?", strictxml.MaxText)
 	}
 	return err
 }
 
 func (p *pass) date(rec *record, e xml.StartElement, to *time.Time) error {
-	text, _, err := p.text()
+	text, _, err := p.Text()
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package pskc_test
 
 import (
-	"bytes"
 	"reflect"
 	"testing"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"mohur/hsm"
 	"mohur/tokens/pskc"
 	"mohur/tokens/pskc/pskctest"
+	"mohur/tokens/seedfile"
 )
 
 // figureKey is the key of the figures 3, 5 and 6.
@@ -20,7 +20,7 @@ var figureKey = pskc.Key{
 func TestFigures(t *testing.T) {
 	figure3, figure5 := figureKey, figureKey
 	figure3.UserID = "UID=jsmith,DC=example-bank,DC=net"
-	figure5.PIN = pskc.PINPolicy{Mode: pskc.PINLocal, KeyID: "123456781", MinLength: 4, MaxLength: 4, Encoding: "DECIMAL"}
+	figure5.PIN = seedfile.PINPolicy{Mode: seedfile.PINLocal, KeyID: "123456781", MinLength: 4, MaxLength: 4, Encoding: "DECIMAL"}
 	for name, want := range map[string]pskc.Key{"rfc6030-figure3.xml": figure3, "rfc6030-figure5.xml": figure5} {
 		o := read(sample(t, name), plain)
 		if o.err != nil || len(o.keys) != 1 || !reflect.DeepEqual(o.keys[0], want) {
@@ -50,8 +50,8 @@ func TestClause5_20_Figure6(t *testing.T) {
 		t.Errorf("summary %+v", o.sum)
 	}
 	wrong := pskctest.TransportKey(unhex("12345678901234567890123456789013"))
-	refused(t, read(sample(t, "rfc6030-figure6.xml"), pskc.Options{Decrypter: wrong}), pskc.CodeWrongKey)
-	refused(t, read(sample(t, "rfc6030-figure6.xml"), plain), pskc.CodeNoKey)
+	refused(t, read(sample(t, "rfc6030-figure6.xml"), pskc.Options{Decrypter: wrong}), seedfile.CodeWrongKey)
+	refused(t, read(sample(t, "rfc6030-figure6.xml"), plain), seedfile.CodeNoKey)
 }
 
 func TestFiguresThatBreakTheirOwnProfile(t *testing.T) {
@@ -79,29 +79,13 @@ func TestFigure5KeepsPINOut(t *testing.T) {
 	}
 }
 
-func TestFigure7And8AreNotYetSupported(t *testing.T) {
-	for _, name := range []string{"rfc6030-figure7.xml", "rfc6030-figure8.xml", "python3-pskc-kw-aes128.xml"} {
-		for _, opt := range []pskc.Options{encrypted, {AllowPlain: true}} {
-			o := read(sample(t, name), opt)
-			if name == "python3-pskc-kw-aes128.xml" && opt.Decrypter == nil {
-				refused(t, o, pskc.CodeNoKey)
-				continue
-			}
-			refused(t, o, pskc.CodeUnsupported)
-			if o.err != nil && !bytes.Contains([]byte(o.err.Error()), []byte("not yet supported")) {
-				t.Errorf("%s: %v", name, o.err)
-			}
-		}
-	}
-}
-
 func TestFigure9SaysThatItIsSigned(t *testing.T) {
 	o := read(sample(t, "rfc6030-figure9.xml"), plain)
 	if o.err != nil || len(o.keys) != 1 || !o.sum.Signed || len(o.sum.Warnings()) != 2 {
 		t.Errorf("%+v %v", o.sum, o.err)
 	}
 	doc := with(t, sample(t, "rfc6030-figure9.xml"), "</KeyContainer>", "<Signature/></KeyContainer>")
-	refused(t, read(doc, plain), pskc.CodeStructure)
+	refused(t, read(doc, plain), seedfile.CodeStructure)
 }
 
 // Figure 10 is a batch of 2006, of which each key has its own month.

@@ -3,14 +3,15 @@ package pskc
 import (
 	"context"
 	"errors"
-	"fmt"
-	"hash/maphash"
 	"time"
+
+	"mohur/tokens/seedfile"
 )
 
 // settle judges one record. What concerns the file comes first, in both passes:
-// that every value is protected as it has to be and no MAC is wrong. Only then,
-// in the second pass, the record is built, opened and given out or rejected.
+// that every value is protected as it has to be, no MAC is wrong and what has no
+// MAC opens. Only then, in the second pass, the record is built, opened and given
+// out or rejected.
 func (p *pass) settle(ctx context.Context, rec *record) error {
 	for _, v := range rec.values() {
 		if err := p.authentic(v); err != nil {
@@ -25,7 +26,10 @@ func (p *pass) settle(ctx context.Context, rec *record) error {
 			return err
 		}
 	}
-	if p.each == nil {
+	if p.delivery == nil {
+		if rec.secret.enc.present && p.prot.method.family != cbc {
+			return p.opens(ctx, p.prot.method, rec.secret.enc.data)
+		}
 		return nil
 	}
 	key, err := rec.build(p.opt.Now)
@@ -42,16 +46,20 @@ func (p *pass) authentic(v *value) error {
 	}
 	p.sum.Encrypted = true
 	if !p.prot.named {
-		return p.fault(CodeStructure, "a value is encrypted and the file names no encryption key")
+		return p.Fault(seedfile.CodeStructure, "a value is encrypted and the file names no encryption key")
 	}
-	if err := p.supported(&v.enc); err != nil {
+	m, err := p.supported(&v.enc)
+	if err != nil {
 		return err
 	}
-	if p.prot.mac == nil || v.mac == nil {
-		return p.fault(CodeNoMAC, "a value is encrypted and has no MAC")
-	}
-	if !p.prot.verify(v.enc.data, v.mac) {
-		return p.fault(CodeWrongKey, wrongKey)
+	switch {
+	case p.prot.mac == nil && v.mac == nil && m.family != cbc:
+		p.sum.Unauthenticated = m.family == asymmetric
+		return nil // the way of encrypting has a check of its own
+	case p.prot.mac == nil || v.mac == nil:
+		return p.Fault(seedfile.CodeNoMAC, "a value is encrypted and has no MAC, or one without a method")
+	case !p.prot.verify(v.enc.data, v.mac):
+		return p.Fault(seedfile.CodeWrongKey, wrongKey)
 	}
 	return nil
 }
@@ -62,11 +70,13 @@ func (p *pass) authentic(v *value) error {
 func (p *pass) clearAllowed() error {
 	switch {
 	case p.prot.named:
-		return p.fault(CodePlain, "the file names an encryption key and holds a seed in the clear")
+		return p.Fault(seedfile.CodePlain, "the file names an encryption key and holds a seed in the clear")
 	case p.opt.Decrypter != nil:
-		return p.fault(CodePlain, "a transport key was named and the file holds a seed in the clear")
+		return p.Fault(seedfile.CodePlain, "a transport key was named and the file holds a seed in the clear")
+	case p.opt.Password != nil:
+		return p.Fault(seedfile.CodePlain, "a password was named and the file holds a seed in the clear")
 	case !p.opt.AllowPlain:
-		return p.fault(CodePlain, "the seeds in the file are not encrypted")
+		return p.Fault(seedfile.CodePlain, "the seeds in the file are not encrypted")
 	}
 	return nil
 }
@@ -85,12 +95,11 @@ func (r *record) build(now time.Time) (Key, error) {
 		return k, errors.New(r.why)
 	case !r.hasKey:
 		return k, errors.New("the package holds no key")
-	case r.serial == "":
-		return k, errors.New("there is no serial number")
-	case !identifier(r.serial):
-		return k, errors.New("the serial number is not 1 to 64 of A-Z a-z 0-9 . _ : / -")
-	case !identifier(r.keyID):
-		return k, errors.New("the key id is not 1 to 64 of A-Z a-z 0-9 . _ : / -")
+	}
+	if err := seedfile.Names(r.serial, r.keyID); err != nil {
+		return k, err
+	}
+	switch {
 	case r.manufacturer == "":
 		return k, errors.New("there is no manufacturer") // serials are unique within one only (section 4.3.1)
 	case !r.secret.present():
@@ -107,56 +116,28 @@ func (r *record) build(now time.Time) (Key, error) {
 
 // give opens the seed and hands the key out. The caller has checked its MAC.
 func (p *pass) give(ctx context.Context, rec *record, key Key) error {
-	id := p.seen.of(key)
-	if p.seen.has(id) {
-		return p.refuse(rec, errors.New("the file holds this manufacturer, serial and key id twice"))
+	if err := p.delivery.Twice(key); err != nil {
+		return p.refuse(rec, err)
 	}
 	seed := rec.secret.plain
 	if rec.secret.enc.present {
-		padded, err := p.decrypt(ctx, &rec.secret.enc)
+		o, err := p.open(ctx, p.prot.method, rec.secret.enc.data)
+		if errors.Is(err, ErrNotOpened) {
+			err = p.Fault(seedfile.CodeWrongKey, wrongKey) // it did in the first pass
+		}
 		if err != nil {
 			return err
 		}
-		defer clear(padded)
-		var ok bool
-		if seed, ok = unpad(padded); !ok {
+		defer o.clear()
+		if !o.padded {
 			return p.refuse(rec, errors.New("the encrypted seed is not padded"))
 		}
+		seed = o.value
 	}
-	if len(seed) < MinSecret || len(seed) > MaxSecret {
-		return p.refuse(rec, fmt.Errorf("the seed has %d bytes; %d to %d are taken", len(seed), MinSecret, MaxSecret))
-	}
-	key.Secret = seed[:len(seed):len(seed)]
-	if err := p.each(key); err != nil {
-		return err
-	}
-	p.seen.add(id)
-	p.sum.Delivered++
-	return nil
+	return p.delivery.Give(key, rec.line, seed)
 }
 
 func (p *pass) refuse(rec *record, why error) error {
-	p.sum.Rejected++
-	p.reject(Rejection{Index: rec.index, Line: rec.line, Serial: shown(rec.serial), KeyID: shown(rec.keyID), Reason: why.Error()})
+	p.delivery.Refuse(seedfile.Rejection{Index: rec.index, Line: rec.line, Serial: rec.serial, KeyID: rec.keyID}, why)
 	return nil
 }
-
-// identities remembers the keys given out in 16 bytes each, so that a million
-// of them need little memory. The hash is keyed by chance and cannot be aimed at.
-type identities struct {
-	a, b maphash.Seed
-	set  map[[2]uint64]struct{}
-}
-
-func newIdentities() identities {
-	return identities{maphash.MakeSeed(), maphash.MakeSeed(), map[[2]uint64]struct{}{}}
-}
-
-func (s *identities) of(k Key) [2]uint64 {
-	name := k.Manufacturer + "\x00" + k.Serial + "\x00" + k.KeyID // none of them can hold NUL
-	return [2]uint64{maphash.String(s.a, name), maphash.String(s.b, name)}
-}
-
-func (s *identities) has(id [2]uint64) bool { _, ok := s.set[id]; return ok }
-
-func (s *identities) add(id [2]uint64) { s.set[id] = struct{}{} }

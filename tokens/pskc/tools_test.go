@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"mohur/tokens/pskc"
 	"mohur/tokens/pskc/pskctest"
+	"mohur/tokens/seedfile"
 )
 
 // tool runs a program of the OATH Toolkit. Without it a test is skipped, except
@@ -55,7 +55,7 @@ func file(t *testing.T, doc []byte) string {
 func TestPskctoolReadsOurFiles(t *testing.T) {
 	f := batch(6)
 	f.Keys[0].Expiry, f.Keys[0].Uses = time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC), 5
-	f.Keys[0].PIN = pskc.PINPolicy{Mode: pskc.PINLocal, MinLength: 4, MaxLength: 8}
+	f.Keys[0].PIN = seedfile.PINPolicy{Mode: seedfile.PINLocal, MinLength: 4, MaxLength: 8}
 	f.Keys[1].Model, f.Keys[1].Issuer, f.Keys[1].FriendlyName, f.Keys[1].UserID = "m", "i", "f", "u"
 	for name, doc := range map[string][]byte{"plain": f.Plain(), "encrypted": f.Encrypted(transport)} {
 		if out := tool(t, "pskctool", "--validate", file(t, doc)); !strings.Contains(out, "OK") {

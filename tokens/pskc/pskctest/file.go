@@ -2,10 +2,7 @@ package pskctest
 
 import (
 	"bytes"
-	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"fmt"
+	"crypto/rsa"
 
 	"mohur/hsm"
 )
@@ -36,27 +33,28 @@ func (f File) Encrypted(transportKey []byte) []byte {
 	return f.write(NewEncryptedWriter(&b, transportKey, f.KeyName, f.MAC), &b)
 }
 
+// Wrapped returns the file under a transport key with AES key wrap.
+func (f File) Wrapped(transportKey []byte) []byte {
+	var b bytes.Buffer
+	return f.write(NewWrappedWriter(&b, transportKey, DefaultKeyName), &b)
+}
+
+// Password returns the file under a password, with 1000 iterations of PBKDF2.
+func (f File) Password(password string) []byte {
+	var b bytes.Buffer
+	return f.write(NewPasswordWriter(&b, password, 1000), &b)
+}
+
+// Public returns the file under RSA, with MACs if f.MAC is set.
+func (f File) Public(public *rsa.PublicKey, padding hsm.RSAPadding) []byte {
+	var b bytes.Buffer
+	return f.write(NewPublicWriter(&b, public, padding, f.MAC), &b)
+}
+
 func (f File) write(w *Writer, b *bytes.Buffer) []byte {
 	for _, k := range f.Keys {
 		w.Add(k)
 	}
 	w.Close() // a bytes.Buffer does not fail
 	return b.Bytes()
-}
-
-// TransportKey is a pskc.Decrypter with the key in memory, in place of the HSM.
-type TransportKey []byte
-
-// DecryptCBC decrypts whole blocks and leaves the padding on.
-func (k TransportKey) DecryptCBC(_ context.Context, iv, ciphertext []byte) ([]byte, error) {
-	block, err := aes.NewCipher(k)
-	if err != nil {
-		return nil, fmt.Errorf("pskctest: %w", err)
-	}
-	if len(iv) != aes.BlockSize || len(ciphertext)%aes.BlockSize != 0 {
-		return nil, fmt.Errorf("pskctest: not whole blocks")
-	}
-	out := make([]byte, len(ciphertext))
-	cipher.NewCBCDecrypter(block, iv).CryptBlocks(out, ciphertext)
-	return out, nil
 }

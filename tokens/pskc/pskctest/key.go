@@ -5,6 +5,7 @@ import (
 
 	"mohur/hsm"
 	"mohur/tokens/pskc"
+	"mohur/tokens/seedfile"
 )
 
 const (
@@ -101,7 +102,7 @@ func (pw *Writer) policy(k Key) {
 	if !k.Expiry.IsZero() {
 		pw.element("        ", "ExpiryDate", k.Expiry.UTC().Format(time.RFC3339))
 	}
-	if k.PIN.Mode != pskc.PINNone {
+	if k.PIN.Mode != seedfile.PINNone {
 		pw.printf("        <PINPolicy PINUsageMode=\"%s\" MinLength=\"%d\" MaxLength=\"%d\"/>\n", text(string(k.PIN.Mode)), k.PIN.MinLength, k.PIN.MaxLength)
 	}
 	usage := "OTP"

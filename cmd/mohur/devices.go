@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"mohur/tokens"
+)
+
+// deviceProfiles reads the bank's own device profiles, none where no file is named.
+func (c *Config) deviceProfiles() ([]tokens.Profile, error) {
+	if c.Tokens.Profiles == "" {
+		return nil, nil
+	}
+	f, err := os.Open(c.Tokens.Profiles)
+	if err != nil {
+		return nil, fmt.Errorf("tokens.profiles: %w", err)
+	}
+	defer f.Close()
+	list, err := tokens.LoadProfiles(f)
+	if err != nil {
+		return nil, fmt.Errorf("tokens.profiles: %s:\n%w", c.Tokens.Profiles, err)
+	}
+	return list, nil
+}
+
+// useProfiles puts them beside those of the house.
+func (c *Config) useProfiles() error {
+	list, err := c.deviceProfiles()
+	if err != nil {
+		return err
+	}
+	if err := tokens.UseProfiles(list); err != nil {
+		return fmt.Errorf("tokens.profiles: %s: %w", c.Tokens.Profiles, err)
+	}
+	return nil
+}
+
+// devices checks the file as the server would at its start.
+func (x *examination) devices() {
+	if x.config.Tokens.Profiles == "" {
+		return
+	}
+	if err := x.config.useProfiles(); err != nil {
+		x.bad(failing, "tokens.profiles", "correct the file, or leave the setting out", "%v", err)
+		return
+	}
+	x.ok("tokens.profiles", "%s is in order", x.config.Tokens.Profiles)
+}
