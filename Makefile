@@ -16,6 +16,9 @@ DEV = var/dev
 TEST_TIMEOUT ?= 20m
 FUZZTIME ?= 10s
 BENCH ?= .
+SOAK ?= 10m
+SOAK_OUT ?= $(CURDIR)/var/soak
+KEYS ?= 1000000
 
 .PHONY: help
 help: ## this list
@@ -62,6 +65,14 @@ lint-light: setup ## the parts of lint that need no vulnerability database
 .PHONY: slow
 slow: setup ## 10,000 slow connections beside log-ins, without the race detector
 	go test -count=1 -run SlowConn -v ./cmd/mohur
+
+.PHONY: import-million
+import-million: setup ## import KEYS (1000000) tokens from PSKC: time, processor, memory, a kill in the middle
+	MOHUR_IMPORT_KEYS=$(KEYS) go test -count=1 -timeout 5h -run ImportMillion -v ./cmd/mohur
+
+.PHONY: soak
+soak: setup ## the server under everything at once for SOAK (10m); profiles go to SOAK_OUT
+	SOAK=$(SOAK) SOAK_OUT=$(SOAK_OUT) go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./cmd/mohur
 
 .PHONY: clauses
 clauses: ## which clauses and attacks have a test, and which have none

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"mohur/authn"
+	"mohur/authn/lock"
 	"mohur/authn/pin"
 	"mohur/payment"
 	"mohur/risk"
@@ -85,6 +85,7 @@ type pinRules struct {
 	To      int `json:"digits_to"`
 	History int `json:"history"`
 	MinAge  int `json:"min_age_seconds"`
+	MaxAge  int `json:"max_age_seconds"`
 }
 
 // getPolicy returns the policy in force.
@@ -94,7 +95,7 @@ func (x *exchange) getPolicy(context.Context) (reply, error) {
 		Version: p.Version, Source: "built in", Currency: "AZN", Login: loginRule{ACR: p.LoginACR}, Payments: paymentRulesOf(p),
 		Attempts: attemptRules{Life: seconds(s.AttemptLife), Answers: s.MaxAnswers, Open: s.MaxOpen},
 		Sessions: sessionRules{Idle: seconds(s.Idle), Absolute: seconds(s.Absolute), AccessToken: seconds(s.TokenLife)},
-		Guessing: guessingOf(s.Limits), PIN: pinRulesOf(x.server.Enrollment.PINRules), Signals: map[string]int{"missing": p.MissingSignal},
+		Guessing: guessingOf(s.Limits), PIN: pinRulesOf(x.server.Enrollment.PINRules, s.PINMaxAge), Signals: map[string]int{"missing": p.MissingSignal},
 	}
 	out.Ceiling = tokens.Ceiling()
 	for _, profile := range tokens.Profiles() {
@@ -124,12 +125,12 @@ func otpRuleOf(p tokens.Profile) otpRule {
 	return out
 }
 
-func pinRulesOf(r pin.Rules) pinRules {
+func pinRulesOf(r pin.Rules, most time.Duration) pinRules {
 	from, to := r.Digits()
-	return pinRules{From: from, To: to, History: r.Remembered(), MinAge: seconds(r.MinAge)}
+	return pinRules{From: from, To: to, History: r.Remembered(), MinAge: seconds(r.MinAge), MaxAge: seconds(most)}
 }
 
-func guessingOf(l authn.Limits) guessingRules {
+func guessingOf(l lock.Limits) guessingRules {
 	out := guessingRules{Failures: int(l.Failures), Then: "locked until the bank unlocks"}
 	for _, d := range l.Ladder {
 		out.Locks = append(out.Locks, seconds(d))

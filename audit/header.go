@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	fast "github.com/go-json-experiment/json/v1"
 )
 
 // The largest header and sealed body, in bytes. They are refused when an event
@@ -30,9 +32,8 @@ func ParseHeader(b []byte) (Header, error) {
 		return Header{}, fmt.Errorf("audit: a header of %d bytes", len(b))
 	}
 	var h Header
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&h); err != nil {
+	// However this reads, what was not written just so is found by writing it again.
+	if err := fast.Unmarshal(b, &h); err != nil {
 		return Header{}, fmt.Errorf("audit: read header: %w", err)
 	}
 	if h.V != FormatVersion {

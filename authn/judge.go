@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"mohur/authn/lock"
 	"mohur/authn/otp"
 	"mohur/hsm"
 	"mohur/parties"
@@ -169,7 +170,7 @@ func (j *judgement) unjudged(reason string) (ruling, error) {
 
 // wrong counts one failure on one credential.
 func (j *judgement) wrong(c candidate) (ruling, error) {
-	hot, change := j.service.Settings.Limits.fail(c.hot.Next(), j.received)
+	hot, change := j.service.Settings.Limits.Fail(c.hot.Next(), j.received)
 	if err := j.swapCredential(hot, c.credential, change); err != nil {
 		return ruling{}, err
 	}
@@ -189,9 +190,9 @@ func (j *judgement) right(c candidate, needPIN bool, pinText string, at time.Tim
 		}
 	}
 	if reason == "" {
-		hot = succeed(hot)
+		hot = lock.Forget(hot)
 	}
-	if err := j.swapCredential(hot, c.credential, lockNone); err != nil {
+	if err := j.swapCredential(hot, c.credential, lock.None); err != nil {
 		return ruling{}, err
 	}
 	if reason != "" {

@@ -3,6 +3,7 @@ package authn
 import (
 	"errors"
 
+	"mohur/authn/lock"
 	"mohur/authn/pin"
 	"mohur/parties"
 	"mohur/problem"
@@ -52,10 +53,25 @@ func (j *judgement) judgePIN(text string) (string, error) {
 		return "", problem.Away(err)
 	}
 	if right {
-		return "", j.swapPIN(succeed(hot.Next()), rec.Pseudonym, lockNone, "right")
+		reason, err := j.agedPIN(rec)
+		if err != nil {
+			return "", err
+		}
+		return reason, j.swapPIN(lock.Forget(hot.Next()), rec.Pseudonym, lock.None, "right")
 	}
-	next, change := s.Settings.Limits.fail(hot.Next(), j.received)
+	next, change := s.Settings.Limits.Fail(hot.Next(), j.received)
 	return "wrong-pin", j.swapPIN(next, rec.Pseudonym, change, "wrong")
+}
+
+// agedPIN is the cause of the refusal of a PIN that is right and too old. It still
+// proves the one act that ends this: its own change. The customer is told by a
+// notice, since a refusal says nothing.
+func (j *judgement) agedPIN(rec pin.Record) (string, error) {
+	most := j.service.Settings.PINMaxAge
+	if most == 0 || j.received.Sub(rec.ChangedAt) < most || j.attempt.Action != nil && j.attempt.Action.Name == "customer.pin" {
+		return "", nil
+	}
+	return "pin-expired", j.notify("pin-expired")
 }
 
 // sameRecord tells a record that was put back from one that was rightly replaced

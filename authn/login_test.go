@@ -166,7 +166,7 @@ func TestClause5_22_FiveWrongPINsLockThePIN(t *testing.T) {
 	b := banktest.New(t)
 	c, d := b.Person(pskc.HOTP)
 	for range 5 {
-		if _, err := login(t, b, c.ID, authn.OTP, d.HOTP(), "314159"); !refused(err) {
+		if _, err := login(t, b, c.ID, authn.OTP, d.HOTP(), "582013"); !refused(err) {
 			t.Fatal(err)
 		}
 	}

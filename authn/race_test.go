@@ -229,7 +229,7 @@ func TestClause4_6_ProofsDoNotOutliveASuspension(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, proof := range map[string]enrollment.Proof{"an action": {Authentication: v.Attempt.ID}, "a secret": {ActivationSecret: sent.Text}} {
-			if err := b.Enrollment.SetPIN(t.Context(), enrollment.PINCommand{Caller: b.Front(), Customer: c.ID, PIN: "314159", Proof: proof}); err == nil {
+			if err := b.Enrollment.SetPIN(t.Context(), enrollment.PINCommand{Caller: b.Front(), Customer: c.ID, PIN: "582013", Proof: proof}); err == nil {
 				t.Errorf("%s: %s of before set a PIN", to, name)
 			}
 		}

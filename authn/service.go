@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mohur/audit"
+	"mohur/authn/lock"
 	"mohur/authn/pin"
 	"mohur/hsm"
 	"mohur/ident"
@@ -29,7 +30,8 @@ type Settings struct {
 	Idle         time.Duration // a session without user activity ends (clause 5.22)
 	Absolute     time.Duration // a session ends whatever happens
 	TokenLife    time.Duration // of an access token
-	Limits       Limits
+	Limits       lock.Limits
+	PINMaxAge    time.Duration // an older PIN proves nothing but its own change; 0: none is too old
 	MaxAnswers   int           // an attempt takes no more
 	MaxOpen      int           // open attempts of a customer; the oldest gives way
 	JudgeTime    time.Duration // an answer that was taken up is judged and settled within
@@ -42,7 +44,7 @@ type Settings struct {
 func DefaultSettings(issuer string) Settings {
 	return Settings{
 		Issuer: issuer, AttemptLife: 5 * time.Minute, Idle: 5 * time.Minute, Absolute: 12 * time.Hour,
-		TokenLife: 5 * time.Minute, Limits: DefaultLimits(), MaxAnswers: 30, MaxOpen: 20, JudgeTime: 5 * time.Second,
+		TokenLife: 5 * time.Minute, Limits: lock.Defaults(), MaxAnswers: 30, MaxOpen: 20, JudgeTime: 5 * time.Second,
 		FloorPIN: 150 * time.Millisecond, FloorRefusal: 25 * time.Millisecond, Pace: DefaultPace(),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"mohur/audit"
+	"mohur/authn/lock"
 	"mohur/ident"
 	"mohur/incident"
 	"mohur/notify"
@@ -14,34 +15,35 @@ import (
 
 // swapCredential signs a credential's next row and adds it to what will be
 // settled; the verdict's own entry carries its pseudonym and version.
-func (j *judgement) swapCredential(hot settle.Hot, c tokens.Credential, change lockChange) error {
+func (j *judgement) swapCredential(hot settle.Hot, c tokens.Credential, change lock.Change) error {
 	j.credential, j.version = c.Pseudonym, hot.Version
 	return j.swap(hot, change, "credential", c.Pseudonym)
 }
 
 // swapPIN does the same for the PIN, which has an entry of its own: its version
 // moves apart from the credential's.
-func (j *judgement) swapPIN(hot settle.Hot, pseudonym string, change lockChange, outcome string) error {
+func (j *judgement) swapPIN(hot settle.Hot, pseudonym string, change lock.Change, outcome string) error {
 	e := j.service.event(j.by, j.customer, j.attempt, "pin.judged", outcome, "", nil)
 	e.Credential, e.Version = pseudonym, hot.Version
 	j.events = append(j.events, e)
 	return j.swap(hot, change, "pin", pseudonym)
 }
 
-func (j *judgement) swap(hot settle.Hot, change lockChange, what, pseudonym string) error {
+func (j *judgement) swap(hot settle.Hot, change lock.Change, what, pseudonym string) error {
 	signed, err := hot.Sign(j.ctx, j.service.HSM)
 	if err != nil {
 		return problem.Away(err)
 	}
 	j.effects = append(j.effects, settle.SwapHot{Hot: signed})
-	if change == lockNone {
+	if change == lock.None {
 		return nil
 	}
-	kind := map[lockChange]string{lockTimed: "locked", lockWarning: "locked-last-warning", lockForever: "locked-for-good"}[change]
+	kind := change.String()
 	e := j.service.event(j.by, j.customer, j.attempt, what+".locked", kind, "failures", nil)
 	e.Credential, e.Version = pseudonym, hot.Version
 	j.events = append(j.events, e)
-	return j.notify(what + "-" + kind)
+	// Which factor failed is for the log: who reads the notice may have stolen the telephone.
+	return j.notify("credential-" + kind)
 }
 
 // notify queues a notice to the customer with the change it tells of (RTS Art.

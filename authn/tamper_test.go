@@ -140,7 +140,7 @@ func TestClause5_27_AnOldPINPutBackIsQuarantined(t *testing.T) {
 	b := banktest.New(t)
 	c, d := b.Person(pskc.HOTP)
 	old := row(b, "pin", c.ID)
-	b.SetPIN(c.ID, "314159")
+	b.SetPIN(c.ID, "582013")
 	put(b, "pin", c.ID, old)
 	for range 2 {
 		if _, err := login(t, b, c.ID, authn.OTP, d.HOTP(), banktest.PIN); !refused(err) {

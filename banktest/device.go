@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"time"
 
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
@@ -54,21 +55,32 @@ func (d *Device) TOTP() string {
 // OCRA types a question into the device.
 func (d *Device) OCRA(question string) string {
 	k := d.keys[pskc.OCRA]
-	code := OCRA(k.Secret, k.Counter, question)
+	code := ocra(k.Suite, k.Secret, k.Counter, d.bank.Clock.Now(), question)
 	k.Counter++
 	return code
 }
 
-// OCRA computes a response of the suite OCRA-1:HOTP-SHA256-8:C-QN08, written
-// from RFC 6287 sections 5.1 and 5.2 and nothing else.
+// OCRA computes a response of the suite OCRA-1:HOTP-SHA256-8:C-QN08.
 func OCRA(seed []byte, counter uint64, question string) string {
+	return ocra(enrollment.OCRASuite, seed, counter, time.Time{}, question)
+}
+
+// ocra computes a response of a suite of HOTP-SHA256-8 with a numeric question,
+// and a counter or minutes or both, written from RFC 6287 sections 5.1 and 5.2 and
+// nothing else.
+func ocra(suite string, seed []byte, counter uint64, at time.Time, question string) string {
 	n, _ := new(big.Int).SetString(question, 10)
 	q, _ := hex.DecodeString((n.Text(16) + strings.Repeat("0", 256))[:256])
 	m := hmac.New(sha256.New, seed)
-	m.Write([]byte(enrollment.OCRASuite + "\x00"))
-	m.Write(binary.BigEndian.AppendUint64(nil, counter))
+	m.Write([]byte(suite + "\x00"))
+	if strings.Contains(suite, ":C-") {
+		m.Write(binary.BigEndian.AppendUint64(nil, counter))
+	}
 	m.Write(q)
+	if strings.HasSuffix(suite, "-T1M") {
+		m.Write(binary.BigEndian.AppendUint64(nil, uint64(at.Unix()/60)))
+	}
 	sum := m.Sum(nil)
-	at := sum[31] & 15
-	return fmt.Sprintf("%08d", (binary.BigEndian.Uint32(sum[at:at+4])&0x7fffffff)%100000000)
+	o := sum[31] & 15
+	return fmt.Sprintf("%08d", (binary.BigEndian.Uint32(sum[o:o+4])&0x7fffffff)%100000000)
 }

@@ -64,6 +64,12 @@ func key(kind pskc.Algorithm, serial string) pskc.Key {
 // returns them in stock.
 func (b *Bank) Import(n int, kinds ...pskc.Algorithm) []*Device {
 	b.T.Helper()
+	return b.Stock(n, "", enrollment.OCRASuite, kinds...)
+}
+
+// Stock imports devices of a profile; a key for OCRA has that suite.
+func (b *Bank) Stock(n int, profile, suite string, kinds ...pskc.Algorithm) []*Device {
+	b.T.Helper()
 	var file pskctest.File
 	var devices []*Device
 	for range n {
@@ -71,12 +77,15 @@ func (b *Bank) Import(n int, kinds ...pskc.Algorithm) []*Device {
 		d := &Device{bank: b, Serial: serial, keys: map[pskc.Algorithm]*pskc.Key{}}
 		for _, kind := range kinds {
 			k := key(kind, serial)
+			if kind == pskc.OCRA {
+				k.Suite = suite
+			}
 			file.Keys = append(file.Keys, k)
 			d.keys[kind] = &k
 		}
 		devices = append(devices, d)
 	}
-	cmd := enrollment.ImportCommand{Caller: b.Staff(), File: bytes.NewReader(file.Plain()), Format: "pskc"}
+	cmd := enrollment.ImportCommand{Caller: b.Staff(), File: bytes.NewReader(file.Plain()), Format: "pskc", Profile: profile}
 	job, err := b.Enrollment.BeginImport(b.T.Context(), &cmd)
 	b.must(err)
 	job, err = b.Enrollment.RunImport(b.T.Context(), cmd, job)

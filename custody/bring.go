@@ -171,14 +171,16 @@ func (s *Service) second(ctx context.Context, cmd BringCommand, h Half) (Brought
 		return Brought{}, s.refuse(ctx, cmd, "changed", problem.New(problem.Conflict, changedHalf))
 	}
 	kcv, _ := KCVOf(key)
+	// A refusal does not say what the check value is: whoever brings many second
+	// halves would have it of as many keys related to the first.
 	switch {
 	case zero(key):
 		return Brought{}, s.refuse(ctx, cmd, "same-halves", invalid("half", "is the half that waits already; the other is needed"))
 	case cmd.OfKey != nil && !cmd.OfKey.Is(key):
-		return Brought{}, s.refuse(ctx, cmd, "wrong-kcv", invalid("kcv", otherKCV("the key that the two halves make", kcv)))
+		return Brought{}, s.refuse(ctx, cmd, "wrong-kcv", invalid("kcv", "is not the check value of the key that the two halves make"+cmd.OfKey.other(key)))
 	case h.Expected != nil && !h.Expected.Is(key):
 		return Brought{}, s.refuse(ctx, cmd, "wrong-kcv", problem.New(problem.Conflict,
-			"the two halves make a key that "+h.Expected.Value+" ("+string(h.Expected.Form)+"), given with the first, "+otherKCV("it", kcv)))
+			"the check value "+h.Expected.Value+" ("+string(h.Expected.Form)+"), given with the first half, is not that of the key that the two make"+h.Expected.other(key)))
 	}
 	if err := s.complete(ctx, cmd, h, key, kcv); err != nil {
 		return Brought{}, err

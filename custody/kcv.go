@@ -55,6 +55,16 @@ func (e Expected) Is(key []byte) bool {
 	return subtle.ConstantTimeCompare(values[e.Form][:len(want)], want) == 1
 }
 
+// other is what to tell of a value that is right in the other form.
+func (e Expected) other(key []byte) string {
+	for _, f := range []Form{CMAC, ECB} {
+		if f != e.Form && (Expected{Form: f, Value: e.Value}).Is(key) {
+			return "; it is by the form " + string(f)
+		}
+	}
+	return ""
+}
+
 // Valid reports whether e is of a known form, and three to five bytes long.
 func (e Expected) Valid() bool {
 	b, err := hex.DecodeString(e.Value)

@@ -368,7 +368,7 @@ func TestAProofOfAnActionServesOnce(t *testing.T) {
 		return v.Attempt.ID
 	}
 	set := func(proof string) error {
-		return b.Enrollment.SetPIN(t.Context(), enrollment.PINCommand{Caller: b.Front(), Customer: c.ID, PIN: "314159", Proof: enrollment.Proof{Authentication: proof}})
+		return b.Enrollment.SetPIN(t.Context(), enrollment.PINCommand{Caller: b.Front(), Customer: c.ID, PIN: "582013", Proof: enrollment.Proof{Authentication: proof}})
 	}
 	if err := set(prove("payees.add")); !problem.Is(err, problem.ProofRequired) {
 		t.Errorf("the proof of another act: %v", err)

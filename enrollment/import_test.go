@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -242,6 +243,38 @@ func TestClause5_20_EveryProtection(t *testing.T) {
 	}
 }
 
+// Clause 5.20: whether a file opens is an answer about its ciphertext. Whoever asks
+// on and on under an RSA key is not answered any more, and people are told.
+func TestClause5_20_AnRSAKeyIsNotAskedForEver(t *testing.T) {
+	b := banktest.New(t)
+	public := transportPair(t, "probe-rsa")
+	f := pskctest.File{Keys: []pskctest.Key{{Serial: "B-1", Secret: seed20}}}
+	doc := f.Public(public, hsm.PKCS1v15)
+	value := regexp.MustCompile(`CipherValue>[^<]{8}`)
+	wrong := value.ReplaceAll(doc, []byte("CipherValue>AAAAAAAA"))
+	said := map[string]int{}
+	for range 50 {
+		job := runs(t, b, wrong, enrollment.ImportCommand{TransportKey: "probe-rsa"})
+		said[job.Error]++
+	}
+	if len(said) != 1 || b.Count("import.failed", "", "") != 50 {
+		t.Errorf("%v", said)
+	}
+	cmd := enrollment.ImportCommand{Caller: b.Staff(), File: bytes.NewReader(doc), Format: "pskc", TransportKey: "probe-rsa"}
+	if _, err := b.Enrollment.BeginImport(t.Context(), &cmd); !problem.Is(err, problem.Invalid) || !strings.Contains(err.Error(), "too many files") {
+		t.Errorf("the fifty-first: %v", err)
+	}
+	list, _, err := b.Store.Incidents(t.Context(), "", 10)
+	if err != nil || len(list) != 1 || list[0].Kind != "import.probing" {
+		t.Errorf("%+v, %v", list, err)
+	}
+	// Another pair is another key.
+	other := transportPair(t, "probe-rsa-2")
+	if job := runs(t, b, f.Public(other, hsm.OAEP), enrollment.ImportCommand{TransportKey: "probe-rsa-2"}); job.Imported != 1 {
+		t.Errorf("%+v", job)
+	}
+}
+
 // transportPair makes an RSA transport key in the HSM and returns its public half.
 func transportPair(t *testing.T, name string) *rsa.PublicKey {
 	t.Helper()
@@ -303,9 +336,9 @@ func TestClause5_20_KeysWithLimits(t *testing.T) {
 // Of OCRA suites those are taken which the ceremonies can ask something.
 func TestOCRASuitesThatAreTaken(t *testing.T) {
 	b := banktest.New(t)
-	taken := []string{"OCRA-1:HOTP-SHA256-8:C-QN08", "OCRA-1:HOTP-SHA1-6:C-QA10", "OCRA-1:HOTP-SHA512-10:C-QH64"}
+	taken := []string{"OCRA-1:HOTP-SHA256-8:C-QN08", "OCRA-1:HOTP-SHA1-6:C-QA10", "OCRA-1:HOTP-SHA512-10:C-QH64", "OCRA-1:HOTP-SHA512-8:QN08-T1M", "OCRA-1:HOTP-SHA256-8:C-QN08-T1M"}
 	refused := []string{
-		"OCRA-1:HOTP-SHA1-6:QN08", "OCRA-1:HOTP-SHA512-8:QN08-T1M", "OCRA-1:HOTP-SHA256-8:C-QN08-PSHA1", "OCRA-1:HOTP-SHA256-8:C-QN08-S064", "OCRA-1:HOTP-SHA256-8:C-QN08-T1M",
+		"OCRA-1:HOTP-SHA1-6:QN08", "OCRA-1:HOTP-SHA256-8:C-QN08-PSHA1", "OCRA-1:HOTP-SHA256-8:C-QN08-S064", "OCRA-1:HOTP-SHA256-8:QN08-T30M",
 	}
 	var f pskctest.File
 	for i, suite := range append(slices.Clone(taken), refused...) {
@@ -364,7 +397,7 @@ func TestAnImportIsGoneOnWith(t *testing.T) {
 		t.Fatalf("%+v, %v", job, err)
 	}
 	// The server stops as well, and one of the tokens goes its way.
-	cmd, job = begin("B-1")
+	_, job = begin("B-1")
 	if job.ID != first.ID || job.Imported != 400 || job.State != tokens.ImportRunning {
 		t.Fatalf("%+v", job)
 	}

@@ -123,11 +123,7 @@ func (s *Service) readImport(ctx context.Context, cmd ImportCommand, run *import
 	if cmd.Format == FormatPSKC {
 		opt := pskc.Options{Password: cmd.Password, Now: s.Now(), Checked: run.checked}
 		if cmd.TransportKey != "" {
-			key, err := s.transport(ctx, cmd.TransportKey)
-			if err != nil {
-				return seedfile.Summary{}, err
-			}
-			opt.Decrypter = key
+			opt.Decrypter = cmd.key
 		}
 		opt.AllowPlain = opt.Decrypter == nil && opt.Password == nil && s.Development
 		return pskc.Read(ctx, cmd.File, opt, run.take, run.reject)
@@ -146,41 +142,32 @@ func (s *Service) readImport(ctx context.Context, cmd ImportCommand, run *import
 // all such files, so that none goes in twice.
 const noMaker = "unknown"
 
-// checkTransport looks for the key before the file is read, so that a slip in its
-// name is told at once.
-func (s *Service) checkTransport(ctx context.Context, name string, c *problem.Check) error {
-	if name == "" {
+// checkTransport finds the key before the file is read, so that a slip in its name
+// is told at once.
+func (s *Service) checkTransport(ctx context.Context, cmd *ImportCommand, c *problem.Check) error {
+	if cmd.TransportKey == "" {
 		return nil
 	}
-	_, err := s.transport(ctx, name)
-	if errors.Is(err, errNoTransport) {
-		c.Unless(false, "transport_key", noTransport)
-		return nil
+	keys, err := s.HSM.Keys(ctx)
+	if err != nil {
+		return problem.Away(err)
 	}
-	return err
+	i := slices.IndexFunc(keys, func(k hsm.KeyInfo) bool { return k.Key == hsm.Transport(cmd.TransportKey) })
+	c.Unless(i >= 0, "transport_key", noTransport)
+	if i >= 0 {
+		cmd.key = transport{hsm: s.HSM, key: keys[i].Key, id: keys[i].ID, rsa: strings.HasPrefix(keys[i].Type, "RSA")}
+		c.Unless(!cmd.key.rsa || !s.probes.spent(cmd.key.id), "transport_key", probed)
+	}
+	return nil
 }
 
 const noTransport = "there is no transport key of that name in the HSM; bring it in with mohur keys import-transport"
-
-var errNoTransport = problem.New(problem.Conflict, noTransport)
-
-// transport finds a transport key of the HSM.
-func (s *Service) transport(ctx context.Context, name string) (transport, error) {
-	keys, err := s.HSM.Keys(ctx)
-	if err != nil {
-		return transport{}, problem.Away(err)
-	}
-	i := slices.IndexFunc(keys, func(k hsm.KeyInfo) bool { return k.Key == hsm.Transport(name) })
-	if i < 0 {
-		return transport{}, errNoTransport
-	}
-	return transport{hsm: s.HSM, key: keys[i].Key, rsa: strings.HasPrefix(keys[i].Type, "RSA")}, nil
-}
 
 // transport is one transport key of the HSM as the reader of PSKC sees it.
 type transport struct {
 	hsm hsm.Module
 	key hsm.Key
+	id  string // thumbprint, of an RSA key
 	rsa bool
 }
 

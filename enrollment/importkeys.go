@@ -132,15 +132,15 @@ func (r *importRun) unfit(k seedfile.Key, c tokens.Credential) string {
 	return r.profile.Fault(c)
 }
 
-// unserved says why the ceremonies cannot ask a key of this suite anything: they
-// know counter and question.
+// unserved says why the ceremonies cannot ask a key of this suite anything: at an
+// activation the server knows no PIN.
 func unserved(text string) string {
 	s, err := ocra.ParseSuite(text)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "the OCRA suite cannot be read"
-	}
-	if !s.Counter || s.TimeStep != 0 || s.PINHash != 0 || s.SessionLength != 0 {
-		return "the OCRA suite is not one this server uses, which are those of counter and question, like " + OCRASuite
+	case s.PINHash != 0:
+		return "the OCRA suite takes a PIN, which the server does not know; order devices that ask it themselves, like " + OCRASuite
 	}
 	return ""
 }

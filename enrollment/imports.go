@@ -31,8 +31,8 @@ type ImportCommand struct {
 	Batch        string
 	Branch       string
 
-	// refusal is why the format was not recognised: the job fails with it.
-	refusal error
+	refusal error     // why the format was not recognised: the job fails with it
+	key     transport // that of TransportKey
 }
 
 // OCRASuite is the suite devices are ordered with unless there is a reason.
@@ -55,7 +55,7 @@ func (s *Service) BeginImport(ctx context.Context, cmd *ImportCommand) (tokens.I
 	if err := s.checkFormat(cmd, &c); err != nil {
 		return tokens.Import{}, err
 	}
-	if err := s.checkTransport(ctx, cmd.TransportKey, &c); err != nil {
+	if err := s.checkTransport(ctx, cmd, &c); err != nil {
 		return tokens.Import{}, err
 	}
 	if err := c.Err(); err != nil {
@@ -150,15 +150,15 @@ func (s *Service) RunImport(ctx context.Context, cmd ImportCommand, job tokens.I
 		job.State, job.Error, name = tokens.ImportFailed, importError(err), "import.failed"
 	}
 	// The end is recorded even when the caller has gone.
-	return s.endImport(context.WithoutCancel(ctx), cmd.Caller, job, name)
+	return s.endImport(context.WithoutCancel(ctx), cmd.Caller, job, name, s.probing(cmd, cmd.key, err)...)
 }
 
 // endImport writes the end of an import. A write before it whose outcome was never
 // told may have raised the version of the record, and what is in with it.
-func (s *Service) endImport(ctx context.Context, by parties.Caller, job tokens.Import, name string) (tokens.Import, error) {
+func (s *Service) endImport(ctx context.Context, by parties.Caller, job tokens.Import, name string, more ...settle.Effect) (tokens.Import, error) {
 	for range maxTries {
 		job.Version++
-		done, err := s.saveImport(ctx, by, job, name)
+		done, err := s.saveImport(ctx, by, job, name, more...)
 		if err != nil || done == settle.Done {
 			return job, err
 		}
@@ -207,8 +207,8 @@ func (s *Service) FailUnfinished(ctx context.Context) error {
 	return nil
 }
 
-func (s *Service) saveImport(ctx context.Context, by parties.Caller, job tokens.Import, name string) (settle.Outcome, error) {
-	r, err := s.settle(ctx, []settle.Effect{tokens.SaveImport{Import: job}}, audit.Event{
+func (s *Service) saveImport(ctx context.Context, by parties.Caller, job tokens.Import, name string, more ...settle.Effect) (settle.Outcome, error) {
+	r, err := s.settle(ctx, append(more, tokens.SaveImport{Import: job}), audit.Event{
 		Name: name, Outcome: string(job.State), Caller: by.ID, Request: by.Request,
 		Detail: map[string]any{
 			"import": job.ID, "format": job.Format, "batch": job.Batch, "total": job.Total, "imported": job.Imported, "rejected": job.Rejected,

@@ -52,6 +52,7 @@ type Service struct {
 
 	sending sync.Mutex
 	resyncs resyncs
+	probes  probes
 }
 
 // maxTries bounds how often a stale change is read and made again.

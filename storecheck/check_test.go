@@ -115,7 +115,7 @@ func TestAnUntouchedStoreIsClean(t *testing.T) {
 		must(t, err)
 		clean(t, b, string(m))
 	}
-	b.SetPIN(c.ID, "314159")
+	b.SetPIN(c.ID, "582013")
 	other, locked := b.Person(pskc.HOTP)
 	for range 5 {
 		_ = login(b, other.ID, "000000", banktest.PIN)
@@ -173,7 +173,7 @@ func TestAttack03_APINPutBackIsFound(t *testing.T) {
 	old := keep(b, "pin/"+c.ID)
 	var record []byte
 	b.Edit(func(f bolttest.File) { record = f.Get("pin", c.ID) })
-	b.SetPIN(c.ID, "314159")
+	b.SetPIN(c.ID, "582013")
 	clean(t, b, "a new PIN")
 	b.Edit(func(f bolttest.File) { f.Put("pin", c.ID, record) })
 	found(t, check(t, b, false), storecheck.KindRecord, c.ID, "an older or another one")

@@ -141,6 +141,8 @@ var assertionRefusals = []assertionCase{
 		d.authData = func(a []byte) []byte { a[32] |= ed; return append(a, 0x01) }
 	}},
 	{name: "another credential's answer", reason: fido.WrongCredential, bend: func(d *device) { d.id = random(32) }},
+	{name: "another credential's answer, none offered", reason: fido.WrongCredential, bend: func(d *device) { d.id, d.handle = random(32), handle },
+		in: asserted(func(in *fido.AssertionInput) { in.Allowed = nil })},
 	{name: "not offered", reason: fido.WrongCredential, in: asserted(func(in *fido.AssertionInput) { in.Allowed = [][]byte{random(32)} })},
 	{name: "none offered", reason: fido.WrongCredential, in: asserted(func(in *fido.AssertionInput) { in.Allowed = [][]byte{} })},
 	{name: "another account", reason: fido.WrongUserHandle, bend: func(d *device) { d.handle = []byte("account-2") }},

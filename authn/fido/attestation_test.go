@@ -207,3 +207,21 @@ func TestAttestationMustSignThisCredential(t *testing.T) {
 		t.Errorf("U2F: %+v", got)
 	}
 }
+
+// A device may have an entry for each protocol. The one for U2F vouches for no
+// AAGUID, but what it reports is of the same device.
+func TestAttestationOfADeviceWithTwoEntries(t *testing.T) {
+	m := newMaker(t)
+	u2f := func(reports ...report) entry {
+		return entryFor(m, model, func(e *entry) { e.AAGUID, e.KeyIDs = "", []string{keyID(m.x5c[0])}; e.Reports = reports })
+	}
+	for want, md := range map[fido.Reason]*fido.Metadata{
+		fido.ModelUnknown:     metadataOf(t, u2f(report{Status: "FIDO_CERTIFIED"})),
+		"":                    metadataOf(t, u2f(report{Status: "FIDO_CERTIFIED"}), entryFor(m, model)),
+		fido.ModelCompromised: metadataOf(t, u2f(report{Status: "REVOKED"}), entryFor(m, model)),
+	} {
+		if got := attested(t, m, fido.RegistrationInput{Metadata: md}); got.Reason != want {
+			t.Errorf("%q: %+v", want, got)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package fido_test
 
 import (
+	"encoding/base64"
 	"testing"
 
 	"mohur/authn/fido"
@@ -33,6 +34,24 @@ func BenchmarkVerifyRegistration(b *testing.B) {
 	for b.Loop() {
 		if got, err := rp.VerifyRegistration(in); err != nil || !got.OK {
 			b.Fatal(got, err)
+		}
+	}
+}
+
+// A BLOB of the size of the real one: 300 entries with their icons.
+func BenchmarkParseBLOB(b *testing.B) {
+	m, a := newMaker(b), newAlliance(b)
+	p := payload{No: 7, NextUpdate: "2026-04-01"}
+	for i := range 300 {
+		e := entryFor(m, fido.AAGUID{byte(i), byte(i >> 8), 1})
+		e.Statement.Icon = "data:image/png;base64," + base64.StdEncoding.EncodeToString(random(20_000))
+		p.Entries = append(p.Entries, e)
+	}
+	blob := a.sign(b, p)
+	b.SetBytes(int64(len(blob)))
+	for b.Loop() {
+		if _, err := fido.ParseBLOB(blob, a.trust, fido.Number{}, today); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (p Policy) judge(r Record, m *Metadata, at time.Time, v *Verdict) error {
 	if lists(p.DenyAAGUIDs, r.AAGUID) {
 		return refuse(AAGUIDDenied, "%s", r.AAGUID)
 	}
-	if err := p.standing(r, e, at, v); err != nil {
+	if err := p.standing(r, m.reports(r), at, v); err != nil {
 		return err
 	}
 	if a.Trust != TrustNone && a.Trust != TrustSelf && len(p.Formats) != 0 && !slices.Contains(p.Formats, a.Format) {
@@ -131,18 +131,15 @@ func (p Policy) model(r Record, e *Entry, at time.Time) error {
 // standing: no report in force says that the model, or the batch this key is of,
 // is revoked or compromised. A later report takes nothing back, only a sunset
 // date does. For keys of unproved models it goes by their claim.
-func (p Policy) standing(r Record, e *Entry, at time.Time, v *Verdict) error {
-	if e == nil {
-		return nil
-	}
+func (p Policy) standing(r Record, reports []StatusReport, at time.Time, v *Verdict) error {
 	var retired error
-	for _, s := range e.Reports {
+	for _, s := range reports {
 		switch {
 		case !s.in(at) || !s.about(r.Attestation.Chain):
 		case slices.Contains(denied, s.Status) || slices.Contains(p.DenyStatuses, s.Status):
-			return refuse(ModelCompromised, "%s of %s (%s)", s.Status, r.AAGUID, e.Description)
+			return refuse(ModelCompromised, "%s of the model %s", s.Status, r.AAGUID)
 		case s.Status == "RETIRED":
-			retired = refuse(ModelRetired, "%s (%s)", r.AAGUID, e.Description)
+			retired = refuse(ModelRetired, "%s", r.AAGUID)
 		case s.Status == "UPDATE_AVAILABLE" || !knownStatus(s.Status):
 			v.Warnings = append(v.Warnings, "the metadata reports "+s.Status+" of the model")
 		}

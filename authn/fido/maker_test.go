@@ -207,12 +207,14 @@ type statement struct {
 	Types         []string `json:"attestationTypes"`
 	KeyProtection []string `json:"keyProtection"`
 	Roots         []string `json:"attestationRootCertificates"`
+	Icon          string   `json:"icon,omitempty"`
 }
 
 type report struct {
 	Status string `json:"status"`
 	From   string `json:"effectiveDate,omitempty"`
 	Until  string `json:"sunsetDate,omitempty"`
+	Cert   string `json:"certificate,omitempty"`
 	Batch  string `json:"batchCertificate,omitempty"`
 }
 

@@ -186,15 +186,15 @@ func (p Policy) Conveyance() Conveyance {
 	return ConveyDirect
 }
 
-// serial writes the device's serial as the stock of tokens does; "" when the
-// attestation has none, or not in that form.
+// serial writes the device's serial, of a trusted attestation, as the stock of
+// tokens does; "" when there is none, or not in that form.
 func (e Enterprise) serial(a Attestation) string {
 	text := a.DeviceSerial
 	if e.From == "certificate" {
 		text = a.CertificateSerial
 	}
 	raw, err := hex.DecodeString(text)
-	if err != nil || len(raw) == 0 || a.Trust != Trusted {
+	if err != nil || len(raw) == 0 {
 		return ""
 	}
 	switch e.As {

@@ -76,6 +76,8 @@ var policyCases = []policyCase{
 		entry: status(report{Status: "NOT_FIDO_CERTIFIED", From: "2023-01-01"})},
 	{name: "level run out", reason: fido.CertificationLevel, policy: fido.Policy{MinimumLevel: "L2"}, entry: func(e *entry) { e.Reports[1].Until = "2026-01-01" }},
 	{name: "level with a date that is none", reason: fido.CertificationLevel, policy: fido.Policy{MinimumLevel: "L2"}, entry: func(e *entry) { e.Reports[1].From = "soon" }},
+	{name: "the only level with such a date", reason: fido.CertificationLevel, policy: fido.Policy{MinimumLevel: "L2"}, entry: func(e *entry) { e.Reports = []report{{Status: "FIDO_CERTIFIED_L2", From: "soon"}} }},
+	{name: "level of one certificate", reason: fido.CertificationLevel, policy: fido.Policy{MinimumLevel: "L2"}, entry: func(e *entry) { e.Reports = []report{{Status: "FIDO_CERTIFIED_L2", Batch: stranger()}} }},
 	{name: "functional only", policy: fido.Policy{MinimumLevel: "certified"}, entry: func(e *entry) { e.Reports = []report{{Status: "FIDO_CERTIFIED"}} }},
 	{name: "functional is not L1", reason: fido.CertificationLevel, policy: fido.Policy{MinimumLevel: "L1"}, entry: func(e *entry) { e.Reports = []report{{Status: "FIDO_CERTIFIED"}} }},
 	{name: "no reports", reason: fido.CertificationLevel, policy: fido.Policy{MinimumLevel: "certified"}, entry: func(e *entry) { e.Reports = []report{} }},
@@ -98,6 +100,7 @@ var policyCases = []policyCase{
 	{name: "compromised, only claimed", reason: fido.ModelCompromised, policy: fido.Policy{AllowNone: true}, attest: by(none), entry: status(report{Status: "REVOKED"})},
 	{name: "another batch's key out", entry: status(report{Status: "ATTESTATION_KEY_COMPROMISE", Batch: stranger()})},
 	{name: "a batch nobody can read", reason: fido.ModelCompromised, entry: status(report{Status: "ATTESTATION_KEY_COMPROMISE", Batch: "AAAA"})},
+	{name: "a certificate and a batch nobody can read", reason: fido.ModelCompromised, entry: status(report{Status: "ATTESTATION_KEY_COMPROMISE", Cert: stranger(), Batch: "AAAA"})},
 	{name: "a status of the bank's own list", reason: fido.ModelCompromised, policy: fido.Policy{DenyStatuses: []string{"UPDATE_AVAILABLE"}}, entry: status(report{Status: "UPDATE_AVAILABLE"})},
 	{name: "update available", entry: status(report{Status: "UPDATE_AVAILABLE"})},
 	{name: "a status of the future", entry: status(report{Status: "PERFECTLY_FINE"})},
@@ -213,6 +216,20 @@ func TestPolicyFaults(t *testing.T) {
 	both := fido.Policy{MinimumLevel: "x", StaleDays: -1}
 	if err := both.Check(); strings.Count(err.Error(), "\n") != 1 {
 		t.Errorf("not every fault at once: %v", err)
+	}
+}
+
+// A policy that nobody checked opens nothing by contradicting itself.
+func TestJudgeWithAPolicyThatContradictsItself(t *testing.T) {
+	record := enrol(t, relyingParty(t), newDevice(t, "ES256"))
+	for _, p := range []fido.Policy{{AllowNone: true, HardwareOnly: true}, {AllowNone: true, MinimumLevel: "L1"},
+		{AllowNone: true, AllowAAGUIDs: aaguids(model)}, {AllowNone: true, Enterprise: fido.Enterprise{Required: true}}} {
+		if v := p.Judge(record, metadataOf(t, entryFor(newMaker(t), model)), today); v.OK || v.Reason != fido.AttestationNone {
+			t.Errorf("%+v: %+v", p, v)
+		}
+	}
+	if v := (fido.Policy{AllowNone: true}).Judge(record, nil, today); !v.OK {
+		t.Errorf("%+v", v)
 	}
 }
 

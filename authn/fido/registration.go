@@ -47,13 +47,17 @@ func (rp *RelyingParty) VerifyRegistration(in RegistrationInput) (Registration, 
 	var record Record
 	var verdict Verdict
 	refused, err := guarded(func() (err error) {
-		if record, err = rp.register(in); err != nil {
+		var chain error
+		if record, chain, err = rp.register(in); err != nil {
 			return err
 		}
-		if verdict = in.Policy.Judge(record, in.Metadata, in.At); !verdict.OK {
-			return &refusal{verdict.Reason, verdict.Detail}
+		if verdict = in.Policy.Judge(record, in.Metadata, in.At); verdict.OK {
+			return nil
 		}
-		return nil
+		if chain != nil && verdict.Reason == record.Attestation.Doubt {
+			verdict.Detail = clip(record.Attestation.Format + ": " + chain.Error())
+		}
+		return &refusal{verdict.Reason, verdict.Detail}
 	})
 	switch {
 	case err != nil:
@@ -64,18 +68,20 @@ func (rp *RelyingParty) VerifyRegistration(in RegistrationInput) (Registration, 
 	return Registration{OK: true, Record: record, Verdict: verdict}, nil
 }
 
-func (rp *RelyingParty) register(in RegistrationInput) (Record, error) {
+// register goes through section 7.1 up to the policy. Besides the record it
+// returns what is wrong with the attestation's chain.
+func (rp *RelyingParty) register(in RegistrationInput) (record Record, chain error, err error) {
 	r, err := parseCreation(in.Credential)
 	if err != nil {
-		return Record{}, err
+		return record, nil, err
 	}
 	c, err := rp.checkClientData(r.clientData, typeCreate, in.Challenge)
 	if err != nil {
-		return Record{}, err
+		return record, nil, err
 	}
 	o, err := parseAttestation(r.object)
 	if err != nil {
-		return Record{}, err
+		return record, nil, err
 	}
 	d := o.data
 	if o.format == FormatFIDOU2F {
@@ -83,22 +89,22 @@ func (rp *RelyingParty) register(in RegistrationInput) (Record, error) {
 		d.aaguid, d.uv = AAGUID{}, false
 	}
 	if err := rp.checkAuthData(d, in.UserVerification); err != nil {
-		return Record{}, err
+		return record, nil, err
 	}
 	attested := d.parsed.AttData
 	if !bytes.Equal(attested.CredentialID, r.id) {
-		return Record{}, refuse(WrongCredential, "the response attests another credential ID")
+		return record, nil, refuse(WrongCredential, "the response attests another credential ID")
 	}
 	_, alg, err := parseKey(attested.CredentialPublicKey, rp.algs)
 	if err != nil {
-		return Record{}, err
+		return record, nil, err
 	}
 	if err := o.verify(c.hash); err != nil {
-		return Record{}, err
+		return record, nil, err
 	}
-	record := rp.record(r, d, alg)
-	in.Metadata.attest(o, &record, in.At)
-	return record, nil
+	record = rp.record(r, d, alg)
+	chain = in.Metadata.attest(o, &record, in.At)
+	return record, chain, nil
 }
 
 // record is step 27 of section 7.1.

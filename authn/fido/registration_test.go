@@ -113,6 +113,10 @@ var registrationRefusals = []registrationCase{
 	{name: "id that is not rawId", reason: fido.MalformedCredential, in: replace(`"id":"`, `"id":"AAAA`)},
 	{name: "padded base64", reason: fido.MalformedCredential, in: replace(`","rawId"`, `=","rawId"`)},
 	{name: "line break in base64", reason: fido.MalformedCredential, in: replace(`"id":"`, `"id":"\n`)},
+	{name: "bits left over in base64", reason: fido.MalformedCredential, in: func(in *fido.RegistrationInput) {
+		at := bytes.Index(in.Credential, []byte(`","rawId"`)) - 1 // 43 characters for 32 bytes: two bits are none's
+		in.Credential[at]++
+	}},
 	{name: "no id", reason: fido.MalformedCredential, in: replace(`"id":`, `"other":`)},
 	{name: "wrong type of credential", reason: fido.MalformedCredential, in: replace("public-key", "password")},
 	{name: "too long", reason: fido.MalformedCredential, in: replace(`"id":`, `"x":"`+strings.Repeat("A", 70000)+`","id":`)},
@@ -220,6 +224,7 @@ var registrationRefusals = []registrationCase{
 	{name: "ES256 without a curve", reason: fido.KeyAlgorithm, bend: inKey(func(k map[int]any) { delete(k, -1) })},
 	{name: "ES256 with RSA's name", reason: fido.KeyAlgorithm, bend: inKey(func(k map[int]any) { k[3] = -257 })},
 	{name: "ES256 of type RSA", reason: fido.KeyAlgorithm, bend: inKey(func(k map[int]any) { k[1] = 3 })},
+	{name: "RSA with ES256's name", reason: fido.KeyAlgorithm, bend: func(d *device) { _, d.cose = rsaKeyOf(2048); d.cose[3] = -7 }},
 	{name: "EdDSA with ES256's name", reason: fido.KeyAlgorithm, alg: "EdDSA", bend: inKey(func(k map[int]any) { k[3] = -7 })},
 	{name: "off its curve", reason: fido.KeyAlgorithm, bend: inKey(func(k map[int]any) { k[-2] = make([]byte, 32) })},
 	{name: "a parameter more", reason: fido.KeyAlgorithm, bend: inKey(func(k map[int]any) { k[-4] = []byte("private") })},

@@ -15,18 +15,29 @@ const (
 	protectionElement  = "secure_element"
 )
 
-// entry returns the metadata of the record's model. A U2F attestation does not
-// sign the AAGUID, so its model goes by the key of the certificate.
+// entry returns the metadata of the record's model: by its AAGUID, and only
+// without one, as a U2F key is, by the key of the certificate.
 func (m *Metadata) entry(r Record) *Entry {
-	if e := m.ByAAGUID(r.AAGUID); e != nil {
-		return e
+	if !r.AAGUID.IsZero() {
+		return m.ByAAGUID(r.AAGUID)
 	}
 	return m.ByKeyID(r.Attestation.KeyIDs...)
 }
 
+// reports are those of either entry: some devices have one for each protocol.
+func (m *Metadata) reports(r Record) (all []StatusReport) {
+	for _, e := range []*Entry{m.ByAAGUID(r.AAGUID), m.ByKeyID(r.Attestation.KeyIDs...)} {
+		if e != nil {
+			all = append(all, e.Reports...)
+		}
+	}
+	return all
+}
+
 // attest is steps 23 and 24 of section 7.1: what the attestation is worth.
-// Without metadata no certificate is worth anything.
-func (m *Metadata) attest(o attestationObject, r *Record, at time.Time) {
+// Without metadata no certificate is worth anything. What it returns is the
+// fault of a chain that leads nowhere, for the audit log.
+func (m *Metadata) attest(o attestationObject, r *Record, at time.Time) (fault error) {
 	a := &r.Attestation
 	a.Format, a.Trust = o.format, TrustNone
 	if m != nil {
@@ -34,10 +45,10 @@ func (m *Metadata) attest(o attestationObject, r *Record, at time.Time) {
 	}
 	switch {
 	case o.format == FormatNone:
-		return
+		return nil
 	case len(o.x5c) == 0:
 		a.Trust = TrustSelf
-		return
+		return nil
 	}
 	leaf := o.x5c[0]
 	a.Trust, a.Chain, a.KeyIDs = TrustUntrusted, fingerprints(o.x5c), keyIDs(leaf)
@@ -47,17 +58,17 @@ func (m *Metadata) attest(o attestationObject, r *Record, at time.Time) {
 	}
 	if m == nil {
 		a.Doubt = MetadataMissing
-		return
+		return nil
 	}
 	e := m.entry(*r)
 	if e == nil || len(e.Roots) == 0 || !e.attests(o.format) {
 		a.Doubt = ModelUnknown
-		return
+		return nil
 	}
 	chain, err := verifyChain(o.x5c, e.Roots, o.format == FormatTPM, at)
 	if err != nil {
 		a.Doubt = AttestationUntrusted
-		return
+		return err
 	}
 	for _, f := range fingerprints(chain) {
 		if !slices.Contains(a.Chain, f) {
@@ -67,10 +78,11 @@ func (m *Metadata) attest(o attestationObject, r *Record, at time.Time) {
 	if o.format == FormatPacked && m.shared(a.Chain, r.AAGUID) {
 		if _, named, _ := extension(leaf, oidAAGUID); !named {
 			a.Doubt = AAGUIDUnproven
-			return
+			return nil
 		}
 	}
 	a.Trust, a.KeyProtection = Trusted, e.KeyProtection
+	return nil
 }
 
 // shared reports whether a certificate of the chain is a root of another model,

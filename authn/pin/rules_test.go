@@ -24,7 +24,7 @@ func TestClause5_22_PINsThatAreGuessedFirstAreRefused(t *testing.T) {
 		"112233": "doubled", "998877": "doubled", "111222333": "doubled", "00112233": "doubled", "224466": "doubled",
 		"147258": "keypad", "159357": "keypad", "741963852": "keypad", "123654": "keypad", "789456123": "keypad", "321654987951": "keypad",
 		"150785": "date", "850715": "date", "15071985": "date", "19850715": "date", "071985": "date", "198507": "date", "290200": "date", "311299": "date",
-		"31415926": "most people", "5201314": "most people", "8675309": "most people", "789632145": "most people",
+		"314159": "most people", "5201314": "most people", "8675309": "most people", "789632145": "most people",
 	} {
 		got := pin.Rules{}.Fault(text)
 		if (got == "") != (says == "") || !strings.Contains(got, says) {

@@ -21,9 +21,9 @@ type benchReport struct {
 	Answers    []benchFigures `json:"answers"`
 	LogIns     []benchFigures `json:"log_ins"`
 	Floor      []benchFigures `json:"floor,omitempty"`
-	First      *benchFirst    `json:"first_since_start"`
-	Wrong      *benchWrong    `json:"wrong_codes"`
-	PIN        *benchPIN      `json:"pins"`
+	First      benchFirst     `json:"first_since_start"`
+	Wrong      benchWrong     `json:"wrong_codes"`
+	PIN        benchPIN       `json:"pins"`
 	Aims       []benchAim     `json:"aims"`
 }
 

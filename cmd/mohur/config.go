@@ -52,7 +52,7 @@ type Config struct {
 	}
 	PIN struct {
 		MinDigits, MaxDigits, History int
-		MinAge                        time.Duration
+		MinAge, MaxAge                time.Duration
 	}
 	Enrollment struct {
 		BankName string

@@ -55,6 +55,9 @@ func (c *Config) check() (found []fault) {
 	if c.PIN.MinDigits > c.PIN.MaxDigits {
 		add("pin.min_digits", "is more than pin.max_digits")
 	}
+	if c.PIN.MaxAge != 0 && c.PIN.MaxAge < max(24*time.Hour, 2*c.PIN.MinAge) {
+		add("pin.max_age", "needs to be a day at least, and twice pin.min_age")
+	}
 	if name := c.Enrollment.BankName; strings.Contains(name, ":") || len(name) > 64 {
 		add("enrollment.bank_name", "needs to be without a colon and at most 64 bytes: apps end the name at it")
 	}

@@ -12,10 +12,14 @@ import (
 
 // crowd bounds the connections of a listener and sees to it that those who say
 // nothing, or say it slowly, never keep others out: when it is full, the newcomer
-// comes in and the one goes who has kept his place longest without a request
-// that came in whole; after those, the one who has been idle longest. Who is
-// being answered is not sent away. A cap for each address would be simpler and
-// wrong: behind the address of the front end is the whole bank.
+// comes in and one goes. There are the silent, without a request that came in
+// whole, and the idle, between requests; of whichever are more, the one goes who
+// has waited longest. Were it always a silent one, idle connections, which anybody
+// can have for one request, could fill the house but for a few places, and every
+// newcomer be gone before his handshake is done: so he has the time in which half
+// a house of others come in. Who is being answered is not sent away. A cap for
+// each address would be simpler and wrong: behind the address of the front end is
+// the whole bank.
 type crowd struct {
 	net.Listener
 	most int
@@ -84,11 +88,13 @@ func (c *crowd) enter(conn net.Conn) *guest {
 }
 
 func (c *crowd) leastWanted() *guest {
-	for _, l := range []*list.List{c.silent, c.idle} {
-		if e := l.Front(); e != nil {
-			if g, ok := e.Value.(*guest); ok {
-				return g
-			}
+	most := c.silent
+	if c.idle.Len() > c.silent.Len() {
+		most = c.idle
+	}
+	if e := most.Front(); e != nil {
+		if g, ok := e.Value.(*guest); ok {
+			return g
 		}
 	}
 	return nil

@@ -30,6 +30,7 @@ type engine struct {
 	audit     *audit.Drafter
 	sequencer *audit.Sequencer
 	parties   *parties.Service
+	loggedIn  time.Time // when the HSM's log-in was begun
 }
 
 // engineOptions are who is told of what.
@@ -101,6 +102,7 @@ func (e *engine) open(ctx context.Context, o engineOptions) error {
 	if err := c.checkRefusedPIN(); err != nil {
 		return err
 	}
+	e.loggedIn = time.Now()
 	e.hsm, err = pkcs11.Open(ctx, token)
 	if err := c.noteRefusedPIN(err, time.Now()); err != nil {
 		return err

@@ -14,7 +14,9 @@ import (
 // profiled asks the socket of a running server for a profile.
 func profiled(t *testing.T, c *Config, what string) (status int, out []byte) {
 	t.Helper()
-	resp, err := overSocket(c).http.Get("http://mohur" + profilePath + what)
+	cl := overSocket(c)
+	defer cl.http.CloseIdleConnections()
+	resp, err := cl.http.Get(cl.base + profilePath + what)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,7 +102,7 @@ func (p *program) run(ctx context.Context, s *server, fatal <-chan error, tell f
 		tell(err)
 	} else {
 		p.welcome(s, door.address)
-		s.logger.Info("serving", "url", s.config.URL, "address", door.address, "version", version)
+		s.logger.Info("serving", "url", s.config.URL, "address", door.address, "version", version, "since_hsm", time.Since(s.loggedIn))
 		notify("READY=1")
 	}
 	var cause error

@@ -82,6 +82,7 @@ func (c *Config) settings() []setting {
 		{"pin.max_digits", "and the most.", intValue{&c.PIN.MaxDigits, pin.MinDigits, pin.MaxDigits}},
 		{"pin.history", "A PIN among the customer's last so many is refused, the present one included.", intValue{&c.PIN.History, 1, pin.MaxHistory}},
 		{"pin.min_age", "A younger PIN is changed only with an activation secret, so that nobody changes his way\naround the history; 0s: any PIN may be changed.", durationValue{&c.PIN.MinAge, 0, 720 * time.Hour}},
+		{"pin.max_age", "An older PIN proves nothing but its own change; 0s: none is too old, which is what NIST\nSP 800-63B asks for.", durationValue{&c.PIN.MaxAge, 0, 17520 * time.Hour}},
 
 		{"enrollment.bank_name", "The bank's name on letters and in authenticator apps; left out, the host of url.", textValue{&c.Enrollment.BankName}},
 		{"enrollment.apps", "Customers may have their one-time passwords made by an authenticator app; left out, in\ndevelopment only.", choiceValue{&c.Enrollment.Apps}},
@@ -96,6 +97,6 @@ func (c *Config) settings() []setting {
 		{"limits.source_failures", "The same of one source.", intValue{&c.Limits.SourceFailures, 1, 1000000}},
 		{"limits.slow_window", "How long a refused answer counts,", durationValue{&c.Limits.SlowWindow, time.Minute, time.Hour}},
 		{"limits.slow_most", "and the longest wait, 60s at most.", durationValue{&c.Limits.SlowMost, time.Second, time.Minute}},
-		{"limits.connections", "Open connections. When all are taken, a newcomer takes the place of the one who has sent\nno request for longest.", intValue{&c.Limits.Connections, 16, 100000}},
+		{"limits.connections", "Open connections. When all are taken, a newcomer takes a place from those who have sent no\nrequest yet or from the idle ones, whichever are more: that of the one who has waited longest.", intValue{&c.Limits.Connections, 16, 100000}},
 	}
 }

@@ -86,7 +86,7 @@ func (s *server) services(ctx context.Context) error {
 	s.enrollment = &enrollment.Service{
 		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Audit: s.audit, PINs: pins, Prover: s.authn,
 		Parties: s.parties, Stops: s.stops, Development: c.Development, Floor: c.Auth.FloorPIN, Now: time.Now,
-		PINRules: c.pinRules(), Limits: lock.Limits{Failures: uint8(c.Auth.Failures), Ladder: c.Auth.Locks}, BankName: c.bankName(), Apps: c.apps(),
+		PINRules: c.pinRules(), Limits: c.guessing(), BankName: c.bankName(), Apps: c.apps(),
 	}
 	s.custody = &custody.Service{Store: s.records, Settler: s.records, HSM: s.hsm, Audit: s.audit, Development: c.Development, Now: time.Now}
 	if err := s.authn.Start(ctx); err != nil {
@@ -96,6 +96,10 @@ func (s *server) services(ctx context.Context) error {
 		return err
 	}
 	return s.serveAPI(ctx)
+}
+
+func (c *Config) guessing() lock.Limits {
+	return lock.Limits{Failures: uint8(c.Auth.Failures), Ladder: c.Auth.Locks}
 }
 
 func (c *Config) pinRules() pin.Rules {
@@ -125,7 +129,7 @@ func (c *Config) apps() bool {
 func (c *Config) authnSettings() authn.Settings {
 	s := authn.DefaultSettings(c.URL)
 	s.AttemptLife, s.Idle, s.Absolute, s.TokenLife = c.Auth.Attempt, c.Session.Idle, c.Session.Absolute, c.Session.Token
-	s.Limits.Failures, s.Limits.Ladder, s.MaxOpen = uint8(c.Auth.Failures), c.Auth.Locks, c.Auth.MaxOpen
+	s.Limits, s.MaxOpen, s.PINMaxAge = c.guessing(), c.Auth.MaxOpen, c.PIN.MaxAge
 	s.FloorPIN, s.FloorRefusal = c.Auth.FloorPIN, c.Auth.FloorRefusal
 	l := c.Limits
 	s.Pace = authn.Pace{

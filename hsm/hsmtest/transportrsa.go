@@ -27,13 +27,16 @@ func made(t *testing.T, m hsm.Module, name string, bits int) (hsm.Key, *rsa.Publ
 // encrypted encrypts as a manufacturer does, with Go alone.
 func encrypted(t *testing.T, public *rsa.PublicKey, padding hsm.RSAPadding, text []byte) []byte {
 	t.Helper()
-	var box []byte
-	var err error
-	if padding == hsm.OAEP {
-		box, err = rsa.EncryptOAEP(sha1.New(), rand.Reader, public, text, nil)
-	} else {
-		box, err = rsa.EncryptPKCS1v15(rand.Reader, public, text)
+	if padding == hsm.PKCS1v15 {
+		em := random(public.Size())
+		for i := range em {
+			em[i] |= 1 // not zero
+		}
+		em[0], em[1], em[len(em)-len(text)-1] = 0, 2, 0
+		copy(em[len(em)-len(text):], text)
+		return raw(public, em)
 	}
+	box, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, public, text, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,14 +129,12 @@ func BenchmarkDecryptRSA(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					var box []byte
-					if padding == hsm.OAEP {
-						box, err = rsa.EncryptOAEP(sha1.New(), rand.Reader, public, make([]byte, 32), nil)
-					} else {
-						box, err = rsa.EncryptPKCS1v15(rand.Reader, public, make([]byte, 32))
-					}
+					box, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, public, make([]byte, 32), nil)
 					if err != nil {
 						b.Fatal(err)
+					}
+					if padding == hsm.PKCS1v15 {
+						box = encryptedPKCS1(public, make([]byte, 32))
 					}
 					return func() error { _, err := m.DecryptRSA(b.Context(), hsm.Transport("x"), padding, box); return err }
 				})

@@ -185,21 +185,28 @@ func passUnwrap(t *testing.T, m *pkcs11.Module, mem *memory) {
 	clear(text)
 }
 
+// encryptedPKCS1 encrypts with a padding of its own, which it clears.
+func encryptedPKCS1(public *rsa.PublicKey, text []byte) []byte {
+	em := bytes.Repeat([]byte{1}, public.Size())
+	defer clear(em)
+	em[0], em[1], em[len(em)-len(text)-1] = 0, 2, 0
+	copy(em[len(em)-len(text):], text)
+	c := new(big.Int).Exp(new(big.Int).SetBytes(em), big.NewInt(int64(public.E)), public.N)
+	return c.FillBytes(make([]byte, public.Size()))
+}
+
 func passRSA(padding hsm.RSAPadding, public *rsa.PublicKey) func(*testing.T, *pkcs11.Module, *memory) {
 	return func(t *testing.T, m *pkcs11.Module, mem *memory) {
-		em := bytes.Repeat([]byte{1}, public.Size())
-		text := em[len(em)-hsm.MaxSeed:]
+		text := make([]byte, hsm.MaxSeed)
 		_, _ = rand.Read(text) // never fails
 		var box []byte
 		var err error
 		if padding == hsm.OAEP {
 			box, err = rsa.EncryptOAEP(sha1.New(), rand.Reader, public, text, nil)
 		} else {
-			em[0], em[1], em[len(em)-hsm.MaxSeed-1] = 0, 2, 0
-			c := new(big.Int).Exp(new(big.Int).SetBytes(em), big.NewInt(int64(public.E)), public.N)
-			box = c.FillBytes(make([]byte, public.Size()))
+			box = encryptedPKCS1(public, text)
 		}
-		clear(em)
+		clear(text)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -52,50 +52,51 @@ func (m *Module) DecryptRSA(ctx context.Context, key hsm.Key, padding hsm.RSAPad
 	})
 }
 
+// decryptPKCS1 returns the text where the module has written it: a copy would
+// have to be cleared, and passes through registers that a signal writes down.
 func (w *worker) decryptPKCS1(k object, ciphertext []byte) ([]byte, error) {
 	em, err := w.rsa(k, p11.NewMechanism(p11.CKM_RSA_X_509, nil), ciphertext)
 	if err != nil {
 		return nil, lackingRSA("CKM_RSA_X_509 (0x3), which PKCS #1 v1.5 needs", err)
 	}
-	defer clear(em)
-	if len(em) > len(ciphertext) {
-		return nil, fmt.Errorf("%d bytes decrypt to %d", len(ciphertext), len(em))
-	}
-	padded := make([]byte, len(ciphertext)) // a module may leave leading zeros out
-	defer clear(padded)
-	copy(padded[len(padded)-len(em):], em)
-	text, ok := unpadPKCS1(padded)
+	text, ok := unpadPKCS1(em, len(ciphertext))
 	if !ok {
+		clear(em)
 		return nil, ciphertextFault()
 	}
 	return text, nil
 }
 
 // unpadPKCS1 takes the padding of RFC 8017 section 7.2.2 off: 0 ‖ 2 ‖ eight or
-// more bytes that are not zero ‖ 0 ‖ text. Which of its conditions failed, and
-// where, does not show in the time.
-func unpadPKCS1(em []byte) (text []byte, ok bool) {
-	valid := subtle.ConstantTimeByteEq(em[0], 0) & subtle.ConstantTimeByteEq(em[1], 2)
+// more bytes that are not zero ‖ 0 ‖ text, of size bytes, of which a module may
+// have left the first out. Which of the other conditions failed, and where, does
+// not show in the time.
+func unpadPKCS1(em []byte, size int) (text []byte, ok bool) {
+	valid := 1
+	if len(em) == size {
+		valid = subtle.ConstantTimeByteEq(em[0], 0)
+		em = em[1:]
+	}
+	if len(em) != size-1 {
+		return nil, false
+	}
+	valid &= subtle.ConstantTimeByteEq(em[0], 2)
 	seeking, end := 1, 0
-	for i := 2; i < len(em); i++ {
+	for i := 1; i < len(em); i++ {
 		zero := subtle.ConstantTimeByteEq(em[i], 0)
 		end = subtle.ConstantTimeSelect(seeking&zero, i, end)
 		seeking = subtle.ConstantTimeSelect(zero, 0, seeking)
 	}
-	valid &= subtle.ConstantTimeLessOrEq(2+8, end) & (1 - seeking)
-	if valid != 1 {
-		return nil, false
-	}
-	return bytes.Clone(em[end+1:]), true
+	valid &= subtle.ConstantTimeLessOrEq(1+8, end) & (1 - seeking)
+	return em[end+1:], valid == 1
 }
 
 func (w *worker) decryptOAEP(k object, ciphertext []byte) ([]byte, error) {
 	out, err := w.oaep(k, ciphertext)
 	switch code := codeOf(err); {
 	case err == nil:
-		text := bytes.Clone(out)
-		clear(out[:cap(out)]) // a module may have worked in it
-		return text, nil
+		clear(out[len(out):cap(out)]) // a module may have worked in it
+		return out, nil
 	case code == p11.CKR_GENERAL_ERROR:
 		// SoftHSM's word for a wrong padding, among others.
 		if sick := w.opensOAEP(k); sick != nil {

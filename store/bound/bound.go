@@ -90,7 +90,7 @@ func (s *Store) verify(ctx context.Context, kind, id string, record any, mac []b
 		if err := s.HSM.Check(ctx); err != nil {
 			return err
 		}
-		return errors.Join(fmt.Errorf("%w: %s %q", ErrTampered, kind, id), s.tell(ctx, kind, id, mac))
+		return errors.Join(fmt.Errorf("%w: %s %s", ErrTampered, kind, ident.Digest(id)), s.tell(ctx, kind, id, mac))
 	}
 	return nil
 }

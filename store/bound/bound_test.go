@@ -109,7 +109,7 @@ func TestClause5_27_AChangedRecordGrantsNothing(t *testing.T) {
 			a := get(t, w.Engine.Attempt, id)
 			a.State, a.Version = authn.Granted, a.Version+1
 			thief(t, w.Bank, authn.SaveAttempt{Attempt: a})
-			return w.Enrollment.SetPIN(t.Context(), enrollment.PINCommand{Caller: w.Front(), Customer: w.customer.ID, PIN: "314159", Proof: enrollment.Proof{Authentication: id}})
+			return w.Enrollment.SetPIN(t.Context(), enrollment.PINCommand{Caller: w.Front(), Customer: w.customer.ID, PIN: "582013", Proof: enrollment.Proof{Authentication: id}})
 		},
 		"a payment's attempt without the PIN": func(t *testing.T, w *world) error {
 			a := get(t, w.Engine.Attempt, w.payment.Authentication.Attempt.ID)
@@ -147,7 +147,7 @@ func TestClause5_27_AChangedRecordGrantsNothing(t *testing.T) {
 			}
 			mine[0].Customer, mine[0].Version = victim.ID, 2
 			thief(t, w.Bank, enrollment.SaveSecret{Secret: mine[0]})
-			return w.Enrollment.SetPIN(t.Context(), enrollment.PINCommand{Caller: w.Front(), Customer: victim.ID, PIN: "314159", Proof: enrollment.Proof{ActivationSecret: sent.Text}})
+			return w.Enrollment.SetPIN(t.Context(), enrollment.PINCommand{Caller: w.Front(), Customer: victim.ID, PIN: "582013", Proof: enrollment.Proof{ActivationSecret: sent.Text}})
 		},
 		"a token with a better profile": func(t *testing.T, w *world) error {
 			tk := get(t, w.Engine.Token, w.device.ID)

@@ -156,6 +156,7 @@ func TestClause5_20_NoRSAPaddingOracle(t *testing.T) {
 	macKey := cipherValue.FindSubmatch(doc)[1]
 	said := map[string]int{}
 	for _, key := range [][]byte{nil, make([]byte, 1), make([]byte, 16), make([]byte, 20), make([]byte, 200)} {
+		//lint:ignore SA1019 RFC 6030 section 6.3 recommends it, so files have it
 		box, err := rsa.EncryptPKCS1v15(rand.Reader, &bankKey().PublicKey, key)
 		if err != nil {
 			t.Fatal(err)
@@ -294,6 +295,7 @@ func TestClause5_20_Figure8(t *testing.T) {
 	doc := sample(t, "rfc6030-figure8.xml")
 	refused(t, read(doc, pskc.Options{Decrypter: bankKey()}), seedfile.CodeWrongKey)
 	refused(t, read(doc, plain), seedfile.CodeNoKey)
+	//lint:ignore SA1019 figure 8 is under it
 	box, err := rsa.EncryptPKCS1v15(rand.Reader, &bankKey().PublicKey, seed20)
 	if err != nil {
 		t.Fatal(err)

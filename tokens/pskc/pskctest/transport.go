@@ -95,6 +95,7 @@ func (k PrivateKey) DecryptRSA(_ context.Context, padding hsm.RSAPadding, cipher
 	if padding == hsm.OAEP {
 		out, err = rsa.DecryptOAEP(sha1.New(), rand.Reader, k.PrivateKey, ciphertext, nil)
 	} else {
+		//lint:ignore SA1019 RFC 6030 section 6.3 recommends it, so files have it
 		out, err = rsa.DecryptPKCS1v15(rand.Reader, k.PrivateKey, ciphertext)
 	}
 	if err != nil {

@@ -77,6 +77,7 @@ func NewPasswordWriter(w io.Writer, password string, iterations int) *Writer {
 // NewPublicWriter begins a file under RSA (section 6.3); with mac 0 its values have
 // no MAC, as in figure 8.
 func NewPublicWriter(w io.Writer, public *rsa.PublicKey, padding hsm.RSAPadding, mac hsm.Hash) *Writer {
+	//lint:ignore SA1019 RFC 6030 section 6.3 recommends it, so files have it
 	uri, encrypt := nsXEnc+"rsa-1_5", func(value []byte) ([]byte, error) { return rsa.EncryptPKCS1v15(rand.Reader, public, value) }
 	if padding == hsm.OAEP {
 		uri = nsXEnc + "rsa-oaep-mgf1p"
