@@ -41,6 +41,7 @@ var mohur = plan{
 		{module: "github.com/jackc/pgx", only: list("store/postgres")},
 		{module: "github.com/miekg/pkcs11", only: list("hsm/pkcs11", "cmd/mohur-card")},
 		{module: "github.com/ThalesGroup/crypto11", only: list("hsm/pkcs11")},
+		{module: "github.com/go-webauthn/webauthn", only: list("authn/fido")},
 	},
 
 	// The same inputs give the same decision, today and replayed in a year: these
