@@ -15,7 +15,8 @@ import (
 	"mohur/settle"
 )
 
-// AnswerCommand is one response to an attempt. Secret is the code or the PIN.
+// AnswerCommand is one response to an attempt. Secret is the code or the PIN; with
+// fido it is the JSON of PublicKeyCredential.toJSON.
 type AnswerCommand struct {
 	Caller     parties.Caller
 	Attempt    string
@@ -26,8 +27,27 @@ type AnswerCommand struct {
 	IP         string // of the customer, as the front end tells it with the answer; may be empty
 }
 
-// maxSecret bounds a code or a PIN in bytes.
-const maxSecret = 64
+// Bounds of a code or a PIN, and of a FIDO2 key's response, in bytes.
+const (
+	maxSecret   = 64
+	MaxResponse = 16 << 10
+)
+
+// check refuses what cannot be judged.
+func (cmd AnswerCommand) check() error {
+	if cmd.Method == FIDO {
+		if n := len(cmd.Secret); n == 0 || n > MaxResponse {
+			return &problem.Error{Code: problem.Invalid, Detail: "the answer has no response of a key that could be judged",
+				Fields: []problem.Field{{Field: "credential", Message: "needs to be the credential as the browser gave it, of 16 KiB at most"}}}
+		}
+		return nil
+	}
+	if n := len(cmd.Secret); n == 0 || n > maxSecret {
+		return &problem.Error{Code: problem.Invalid, Detail: "the answer has no code or PIN that could be judged",
+			Fields: []problem.Field{{Field: "code", Message: "needs 1 to 64 bytes"}}}
+	}
+	return nil
+}
 
 // refused is the one refusal: the cause is for the audit log and the metrics.
 func refused() error {
@@ -52,9 +72,8 @@ type ruling struct {
 // granted, and the one refusal for everything else, at the same floor of time.
 func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
 	received := s.Now()
-	if n := len(cmd.Secret); n == 0 || n > maxSecret {
-		return View{}, &problem.Error{Code: problem.Invalid, Detail: "the answer has no code or PIN that could be judged",
-			Fields: []problem.Field{{Field: "code", Message: "needs 1 to 64 bytes"}}}
+	if err := cmd.check(); err != nil {
+		return View{}, err
 	}
 	a, err := s.answerable(ctx, cmd.Caller, cmd.Attempt)
 	if err != nil {
@@ -198,7 +217,7 @@ func (s *Service) evaluate(ctx context.Context, a Attempt, cmd AnswerCommand, re
 	if err != nil && !errors.Is(err, parties.ErrNotFound) {
 		return ruling{}, problem.Away(err)
 	}
-	j := &judgement{service: s, ctx: ctx, by: cmd.Caller, customer: c, attempt: a, received: received, over: over}
+	j := &judgement{service: s, ctx: ctx, by: cmd.Caller, customer: c, attempt: a, received: received, over: over, method: cmd.Method}
 	j.attempt.Answers++
 	j.attempt.Version++
 	offer := a.offer(cmd.Method, cmd.Credential)

@@ -65,6 +65,7 @@ type Method string
 const (
 	OTP  Method = "otp"
 	OCRA Method = "ocra"
+	FIDO Method = "fido"
 	PIN  Method = "pin"
 )
 
@@ -75,6 +76,20 @@ type Offer struct {
 	Question    string    `json:"question,omitempty"`
 	Typed       []string  `json:"typed,omitempty"` // the question as the customer types it, part by part
 	Shown       string    `json:"shown,omitempty"` // what an answer proves to have been seen
+
+	Keys    []OfferedKey `json:"keys,omitempty"`    // with fido: one for each credential
+	Options []byte       `json:"options,omitempty"` // with fido: what a browser is asked, JSON
+}
+
+// OfferedKey is a FIDO2 key that may answer.
+type OfferedKey struct {
+	Credential string   `json:"credential"` // our id
+	ID         []byte   `json:"id"`         // as its authenticator knows it
+	Transports []string `json:"transports,omitempty"`
+	// Verifies says that the key was enrolled with user verification: then it must
+	// verify its user wherever two factors are asked for. Another one takes the PIN
+	// kept by the server.
+	Verifies bool `json:"verifies"`
 }
 
 // Offered is a credential as shown to the customer.

@@ -39,10 +39,21 @@ type View struct {
 
 // Begin opens an attempt. Whoever the customer is, known or not, suspended or
 // without a token, the answer looks the same; only the audit log knows.
+//
+// Nor does its time tell: whatever had to be read, it leaves at a floor of time.
 func (s *Service) Begin(ctx context.Context, cmd BeginCommand) (View, error) {
+	received := s.Now()
 	if err := s.checkBegin(cmd); err != nil {
 		return View{}, err
 	}
+	v, err := s.begin(ctx, cmd)
+	if err == nil {
+		s.sleepUntil(ctx, received, s.Settings.FloorBegin)
+	}
+	return v, err
+}
+
+func (s *Service) begin(ctx context.Context, cmd BeginCommand) (View, error) {
 	if err := s.Admit(cmd.Caller, cmd.Customer, cmd.Signals.IP); err != nil {
 		return View{}, err
 	}
@@ -83,7 +94,7 @@ func (s *Service) Begin(ctx context.Context, cmd BeginCommand) (View, error) {
 
 func (s *Service) checkBegin(cmd BeginCommand) error {
 	var c problem.Check
-	c.Unless(parties.ValidName(cmd.Customer), "customer", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
+	c.Unless(parties.ValidSubject(cmd.Customer), "customer", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
 	c.Unless(slices.Contains(parties.Channels(), cmd.Channel), "channel", "needs to be pc, internet or mobile")
 	c.Unless(cmd.Purpose == Login || cmd.Purpose == Action, "purpose", "needs to be login or action; a payment's proof is begun by its transaction")
 	c.Unless((cmd.Purpose == Action) == (cmd.Action != nil), "action", "goes with purpose action, and only with it")

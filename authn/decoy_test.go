@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"mohur/authn"
 	"mohur/banktest"
@@ -42,6 +43,21 @@ func TestDecoysAreStable(t *testing.T) {
 		c, _ := b.Person(kinds...)
 		if s := shape(begin(t, b, c.ID).Attempt); decoys[s] == 0 {
 			t.Errorf("a customer with %v is told from a decoy by %s; decoys: %v", kinds, s, decoys)
+		}
+	}
+}
+
+// The time of a begin does not tell whether somebody is a customer: known or not, it
+// leaves at its floor.
+func TestClause5_22_BeginningHasAFloorOfTime(t *testing.T) {
+	b := banktest.New(t)
+	c, _ := b.Person(pskc.HOTP)
+	b.Authn.Settings.FloorBegin = 200 * time.Millisecond
+	for _, id := range []string{c.ID, "C-NOBODY"} {
+		from := time.Now()
+		begin(t, b, id)
+		if took := time.Since(from); took < 200*time.Millisecond {
+			t.Errorf("%s: after %s", id, took)
 		}
 	}
 }

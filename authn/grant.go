@@ -3,6 +3,7 @@ package authn
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"time"
 
 	"mohur/ident"
@@ -31,19 +32,32 @@ func amr(withPIN, onDevice bool) []string {
 	return []string{"otp"}
 }
 
+// amr of a candidate. A FIDO2 key says for itself what it verified.
+func (c candidate) amr(withPIN bool) []string {
+	if c.credential.Kind != tokens.FIDO {
+		return amr(withPIN, c.profile.PINOnDevice)
+	}
+	values := c.assertion.AMR()
+	if withPIN {
+		values = append(values, "pin", "mfa")
+	}
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
 // grant settles a proof that was right in everything.
 func (j *judgement) grant(c candidate, withPIN bool, at time.Time) (ruling, error) {
 	reached := Single
-	if withPIN || c.profile.PINOnDevice {
+	if withPIN || c.profile.PINOnDevice || c.assertion.UserVerified {
 		reached = Strong
 	}
-	if j.attempt.Purpose == Payment && reached == Strong && c.credential.Kind == tokens.OCRA {
-		reached = Linked // the question it answered is this payment
+	if j.attempt.Purpose == Payment && reached == Strong && (c.credential.Kind == tokens.OCRA || c.credential.Kind == tokens.FIDO) {
+		reached = Linked // the question or the challenge it answered is this payment
 	}
 	if reached.Rank() < j.attempt.ACR.Rank() {
 		return j.refuse("level-not-reached")
 	}
-	j.attempt.State, j.attempt.ACR, j.attempt.AMR = Granted, reached, amr(withPIN, c.profile.PINOnDevice)
+	j.attempt.State, j.attempt.ACR, j.attempt.AMR = Granted, reached, c.amr(withPIN)
 	j.attempt.Shown = cmp.Or(c.shown, tokens.ShownNone)
 	p := Proof{ACR: reached, Shown: j.attempt.Shown, AMR: j.attempt.AMR, Credential: c.credential, At: j.received, By: j.by}
 	switch j.attempt.Purpose {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"mohur/authn/fido"
 	"mohur/authn/lock"
 	"mohur/authn/otp"
 	"mohur/hsm"
@@ -22,8 +23,18 @@ type candidate struct {
 	profile    tokens.Profile
 	hot        settle.Hot
 	reason     string // why it must not be judged; "" when it may
-	evidence   otp.Evidence
-	shown      string // what an answer proves to have been seen
+	evidence   evidence
+	assertion  fido.Assertion // of a FIDO2 key
+	shown      string         // what an answer proves to have been seen
+}
+
+// evidence is what a verifier says of an answer.
+type evidence struct {
+	right  bool
+	why    string // it is not
+	next   uint64 // the hot row's counter when it is
+	drift  int8
+	broken bool // the record itself cannot be right
 }
 
 // judge evaluates a possession answer and, only when it is right, the PIN. An
@@ -31,7 +42,7 @@ type candidate struct {
 // wrong code then counts on one, not on all and not on none, and no credential is
 // guessed at more often than its own limit allows.
 func (j *judgement) judge(cmd AnswerCommand, pinText string, at time.Time) (ruling, error) {
-	needPIN := j.needsPIN(cmd.Method)
+	needPIN := j.needsPIN(cmd)
 	j.withPIN = needPIN
 	if cause := j.dead(); cause != "" {
 		return j.spend(cause)
@@ -40,15 +51,24 @@ func (j *judgement) judge(cmd AnswerCommand, pinText string, at time.Time) (ruli
 	if offer == nil || len(offer.Credentials) == 0 {
 		return j.spend("not-offered")
 	}
-	id := cmp.Or(cmd.Credential, offer.Credentials[0].ID)
-	c, err := j.candidate(id, otp.Response{Code: cmd.Secret, Question: offer.Question, PIN: pinText, At: at})
+	id, verify := cmp.Or(cmd.Credential, offer.Credentials[0].ID), j.verifyOTP(otp.Response{Code: cmd.Secret, Question: offer.Question, PIN: pinText, At: at})
+	if cmd.Method == FIDO {
+		key := j.attempt.key(cmd)
+		if key == nil || j.service.FIDO == nil {
+			return j.spend("not-offered")
+		}
+		id, verify = key.Credential, j.verifyFIDO(cmd, key)
+	}
+	c, err := j.candidate(id, at, verify)
 	c.shown = offer.Shown
 	switch {
 	case err != nil:
 		return ruling{}, err
 	case c.reason != "":
 		return j.unjudged(c.reason)
-	case !c.evidence.Match:
+	case c.assertion.Clone || c.assertion.Changed:
+		return j.doubted(c)
+	case !c.evidence.right:
 		return j.wrong(c)
 	}
 	return j.right(c, needPIN, pinText, at)
@@ -71,8 +91,8 @@ func (j *judgement) dead() string {
 }
 
 // candidate loads one credential, checks that nothing of it was tampered with,
-// and evaluates the code. What must not be judged costs the same calls.
-func (j *judgement) candidate(id string, r otp.Response) (candidate, error) {
+// and evaluates the answer. What must not be judged costs the same calls.
+func (j *judgement) candidate(id string, at time.Time, verify func(*candidate) error) (candidate, error) {
 	s, ctx := j.service, j.ctx
 	c, err := s.load(ctx, id)
 	if err != nil {
@@ -98,20 +118,35 @@ func (j *judgement) candidate(id string, r otp.Response) (candidate, error) {
 	case c.hot.Locked(j.received):
 		c.reason = "credential-locked"
 	default:
-		c.reason = c.credential.Dead(r.At)
+		c.reason = c.credential.Dead(at)
 	}
 	if c.reason != "" {
-		return c, away(s.idleHMAC(ctx))
+		return c, away(s.idleVerify(ctx, j.method))
 	}
-	r.Credential, r.Profile, r.Hot = c.credential, c.profile, c.hot
-	if r.Question != "" {
-		r.AskedAt = j.attempt.CreatedAt
+	if err := verify(&c); err != nil {
+		return c, away(err)
 	}
-	c.evidence, err = otp.Verify(ctx, s.HSM, r)
-	if err != nil && damaged(err) {
+	if c.evidence.broken {
 		return c, j.quarantine(&c)
 	}
-	return c, away(err)
+	return c, nil
+}
+
+// verifyOTP evaluates a code.
+func (j *judgement) verifyOTP(r otp.Response) func(*candidate) error {
+	return func(c *candidate) error {
+		r.Credential, r.Profile, r.Hot = c.credential, c.profile, c.hot
+		if r.Question != "" {
+			r.AskedAt = j.attempt.CreatedAt
+		}
+		e, err := otp.Verify(j.ctx, j.service.HSM, r)
+		if err != nil && damaged(err) {
+			c.evidence.broken = true
+			return nil
+		}
+		c.evidence = evidence{right: e.Match, why: string(e.Reason), next: e.Next, drift: e.Drift}
+		return err
+	}
 }
 
 // load reads a credential with its token and hot row. A record that is gone
@@ -174,14 +209,14 @@ func (j *judgement) wrong(c candidate) (ruling, error) {
 	if err := j.swapCredential(hot, c.credential, change); err != nil {
 		return ruling{}, err
 	}
-	return j.refuse(string(c.evidence.Reason))
+	return j.refuse(c.evidence.why)
 }
 
 // right consumes the code, whatever comes of the PIN, and grants when the PIN
 // is right too or none is needed.
 func (j *judgement) right(c candidate, needPIN bool, pinText string, at time.Time) (ruling, error) {
 	hot := c.hot.Next()
-	hot.Counter, hot.Drift = c.evidence.Next, c.evidence.Drift
+	hot.Counter, hot.Drift = c.evidence.next, c.evidence.drift
 	reason := ""
 	if needPIN {
 		var err error
@@ -204,17 +239,22 @@ func (j *judgement) right(c candidate, needPIN bool, pinText string, at time.Tim
 }
 
 // idleJudge and idleHMAC are the calls of a judgement without a credential.
-func (s *Service) idleJudge(ctx context.Context) error {
+func (s *Service) idleJudge(ctx context.Context, m Method) error {
 	if _, err := (settle.Hot{ID: s.decoy.ID}).Sign(ctx, s.HSM); err != nil {
 		return err
 	}
 	if _, err := s.decoy.Intact(ctx, s.HSM); err != nil {
 		return err
 	}
-	return s.idleHMAC(ctx)
+	return s.idleVerify(ctx, m)
 }
 
-func (s *Service) idleHMAC(ctx context.Context) error {
+// idleVerify is the HSM's part in judging a response; in that of a FIDO2 key it has
+// none.
+func (s *Service) idleVerify(ctx context.Context, m Method) error {
+	if m == FIDO {
+		return nil
+	}
 	p, _ := tokens.ProfileOf(tokens.DefaultProfile)
 	_, err := otp.Verify(ctx, s.HSM, otp.Response{Credential: s.decoy, Profile: p, Code: "00000000"})
 	return err

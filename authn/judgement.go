@@ -23,6 +23,7 @@ type judgement struct {
 	effects  []settle.Effect
 	events   []audit.Event
 	withPIN  bool
+	method   Method // of the answer
 
 	credential string // pseudonym and new version of the credential touched
 	version    uint64
@@ -33,7 +34,7 @@ type judgement struct {
 func (j *judgement) closed() (ruling, error) {
 	a := j.attempt
 	a.Answers, a.Version = a.Answers-1, a.Version-1
-	if err := j.service.idle(j.ctx); err != nil {
+	if err := j.idle(); err != nil {
 		return ruling{}, err
 	}
 	j.events = append(j.events, j.service.event(j.by, j.customer, a, "authentication.answered", "refused", "attempt-closed", nil))
@@ -44,7 +45,7 @@ func (j *judgement) closed() (ruling, error) {
 // what is held for the rightful one stays.
 func (j *judgement) foreign() (ruling, error) {
 	held := j.attempt.Possession
-	if err := j.service.idle(j.ctx); err != nil {
+	if err := j.idle(); err != nil {
 		return ruling{}, err
 	}
 	return j.refuseKeeping("binding-mismatch", held)
@@ -52,7 +53,7 @@ func (j *judgement) foreign() (ruling, error) {
 
 // spend refuses an answer that is not judged at all, at the price of one that is.
 func (j *judgement) spend(reason string) (ruling, error) {
-	if err := j.service.idle(j.ctx); err != nil {
+	if err := j.idle(); err != nil {
 		return ruling{}, err
 	}
 	return j.refuse(reason)
@@ -110,7 +111,7 @@ func (j *judgement) takePIN(secret string) (ruling, error) {
 // takePossession judges a possession answer, or keeps it while the PIN it needs
 // is not there.
 func (j *judgement) takePossession(cmd AnswerCommand) (ruling, error) {
-	if !j.needsPIN(cmd.Method) {
+	if !j.needsPIN(cmd) {
 		return j.judge(cmd, "", j.received)
 	}
 	if j.attempt.PIN == nil {
@@ -128,10 +129,15 @@ func (j *judgement) takePossession(cmd AnswerCommand) (ruling, error) {
 	return j.judge(cmd, p.Secret, j.received)
 }
 
-// needsPIN reports whether every way with the method also asks for the PIN.
-func (j *judgement) needsPIN(m Method) bool {
+// needsPIN reports whether every way with the method also asks for the PIN; of
+// FIDO2 keys each one says so for itself.
+func (j *judgement) needsPIN(cmd AnswerCommand) bool {
+	if cmd.Method == FIDO {
+		key := j.attempt.key(cmd)
+		return key != nil && !key.Verifies && j.attempt.ACR.Rank() > Single.Rank()
+	}
 	for _, way := range j.attempt.Ways {
-		if len(way) == 1 && way[0] == m {
+		if len(way) == 1 && way[0] == cmd.Method {
 			return false
 		}
 	}
@@ -140,8 +146,9 @@ func (j *judgement) needsPIN(m Method) bool {
 
 // idle makes the calls to the HSM that judging one credential makes, and throws
 // the results away: a refusal costs the same whatever its cause.
-func (s *Service) idle(ctx context.Context) error {
-	if err := s.idleJudge(ctx); err != nil {
+func (j *judgement) idle() error {
+	s, ctx := j.service, j.ctx
+	if err := s.idleJudge(ctx, j.method); err != nil {
 		return problem.Away(err)
 	}
 	if _, err := (settle.Hot{ID: s.decoy.ID}).Sign(ctx, s.HSM); err != nil {

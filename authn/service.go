@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mohur/audit"
+	"mohur/authn/fido"
 	"mohur/authn/lock"
 	"mohur/authn/pin"
 	"mohur/hsm"
@@ -37,6 +38,7 @@ type Settings struct {
 	JudgeTime    time.Duration // an answer that was taken up is judged and settled within
 	FloorPIN     time.Duration // from receipt, for every verdict with a PIN
 	FloorRefusal time.Duration // from receipt, for every other refusal
+	FloorBegin   time.Duration // from receipt, for every attempt that is opened for a log-in or an action
 	Pace         Pace          // as it is when the service starts
 }
 
@@ -45,7 +47,7 @@ func DefaultSettings(issuer string) Settings {
 	return Settings{
 		Issuer: issuer, AttemptLife: 5 * time.Minute, Idle: 5 * time.Minute, Absolute: 12 * time.Hour,
 		TokenLife: 5 * time.Minute, Limits: lock.Defaults(), MaxAnswers: 30, MaxOpen: 20, JudgeTime: 5 * time.Second,
-		FloorPIN: 150 * time.Millisecond, FloorRefusal: 25 * time.Millisecond, Pace: DefaultPace(),
+		FloorPIN: 150 * time.Millisecond, FloorRefusal: 25 * time.Millisecond, FloorBegin: 10 * time.Millisecond, Pace: DefaultPace(),
 	}
 }
 
@@ -95,7 +97,8 @@ type Service struct {
 	PINs     *pin.Verifier
 	Policy   risk.Policy
 	Payments Payments
-	Stops    *stoplist.List // what is reported and not settled yet; nil: nothing ever is
+	Stops    *stoplist.List     // what is reported and not settled yet; nil: nothing ever is
+	FIDO     *fido.RelyingParty // nil: FIDO2 keys are neither offered nor judged
 	Settings Settings
 	Now      func() time.Time
 	// Observe is told the outcome of every answer and, of a refusal, the cause:

@@ -41,7 +41,7 @@ func (s *Service) issue(ctx context.Context, session Session, now time.Time) (*S
 		until = session.ExpiresAt
 	}
 	text, err := jws.Sign(ctx, s.HSM, hsm.TokenSigning, AccessTokenType, AccessClaims{
-		Issuer: s.Settings.Issuer, Audience: s.Settings.Issuer, Subject: session.Customer, Session: session.ID, Client: session.Client,
+		Issuer: s.Settings.Issuer, Audience: s.audience(session.Customer), Subject: session.Customer, Session: session.ID, Client: session.Client,
 		ACR: session.ACR, AMR: session.AMR, AuthTime: session.AuthTime.Unix(), ID: ident.New("jt"), IssuedAt: now.Unix(), Expires: until.Unix(),
 	})
 	if err != nil {
@@ -53,8 +53,18 @@ func (s *Service) issue(ctx context.Context, session Session, now time.Time) (*S
 // ErrDead says that a session or token is not, or no longer, live.
 var ErrDead = errors.New("authn: the session is not live")
 
-// Claims verifies an access token's signature, type, issuer, audience and time.
+// Claims verifies a customer's access token: signature, type, issuer, audience and
+// time.
 func (s *Service) Claims(ctx context.Context, token string) (AccessClaims, error) {
+	c, err := s.claims(ctx, token)
+	if err == nil && (c.Audience != s.Settings.Issuer || parties.IsStaff(c.Subject)) {
+		return AccessClaims{}, ErrDead
+	}
+	return c, err
+}
+
+// claims leaves the audience to the caller.
+func (s *Service) claims(ctx context.Context, token string) (AccessClaims, error) {
 	pub, err := s.HSM.Public(ctx, hsm.TokenSigning)
 	if err != nil {
 		return AccessClaims{}, problem.Away(err)
@@ -64,7 +74,7 @@ func (s *Service) Claims(ctx context.Context, token string) (AccessClaims, error
 		return AccessClaims{}, ErrDead
 	}
 	now := s.Now().Unix()
-	if c.Issuer != s.Settings.Issuer || c.Audience != s.Settings.Issuer || now >= c.Expires || now < c.IssuedAt-5 {
+	if c.Issuer != s.Settings.Issuer || now >= c.Expires || now < c.IssuedAt-5 {
 		return AccessClaims{}, ErrDead
 	}
 	return c, nil

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"mohur/authn/fido"
 	"mohur/hsm"
 	"mohur/ident"
 	"mohur/parties"
@@ -28,6 +29,7 @@ type subject struct {
 	cause    string
 	offers   []group
 	ways     [][]Method
+	keys     *fido.RelyingParty // nil: none are offered
 }
 
 // group is what one question, or none, is asked of: credentials of one method,
@@ -72,7 +74,7 @@ func (s *Service) who(ctx context.Context, o Opening) (subject, error) {
 // offers lists what the customer holds that reaches the level. Suspended tokens
 // are listed like active ones: an outsider learns nothing from a list.
 func (s *Service) offers(ctx context.Context, c parties.Customer, o Opening) (subject, error) {
-	out := subject{customer: c}
+	out := subject{customer: c, keys: s.FIDO}
 	held, err := s.Store.TokensOf(ctx, c.ID)
 	if err != nil {
 		return subject{}, problem.Away(err)
@@ -83,7 +85,7 @@ func (s *Service) offers(ctx context.Context, c parties.Customer, o Opening) (su
 		return subject{}, problem.Away(err)
 	}
 	hasPIN := err == nil
-	needs := map[Method]bool{} // a PIN of the server's, beside this method
+	needs, alone := map[Method]bool{}, map[Method]bool{} // a PIN of the server's, beside this method
 	for _, t := range held {
 		if t.State != tokens.Active && t.State != tokens.Suspended {
 			continue
@@ -95,6 +97,9 @@ func (s *Service) offers(ctx context.Context, c parties.Customer, o Opening) (su
 		for _, id := range t.Credentials {
 			cred, err := s.Store.Credential(ctx, id)
 			if errors.Is(err, parties.ErrNotFound) {
+				if t.Profile == tokens.FIDOProfile {
+					continue // nobody knows any more what to ask for
+				}
 				// Somebody removed it: it stays offered, so that an answer finds out.
 				cred = tokens.Credential{ID: id, Kind: tokens.HOTP}
 				err = nil
@@ -107,21 +112,25 @@ func (s *Service) offers(ctx context.Context, c parties.Customer, o Opening) (su
 				continue
 			}
 			out.add(g)
-			needs[g.Method] = needs[g.Method] || needsPIN
+			needs[g.Method], alone[g.Method] = needs[g.Method] || needsPIN, alone[g.Method] || !needsPIN
 		}
 	}
 	slices.SortStableFunc(out.offers, func(a, b group) int { return cmp.Compare(order[a.Method], order[b.Method]) })
 	for _, g := range out.offers {
-		if !slices.ContainsFunc(out.ways, func(w []Method) bool { return w[0] == g.Method }) {
-			out.ways = append(out.ways, way(g.Method, needs[g.Method]))
+		if slices.ContainsFunc(out.ways, func(w []Method) bool { return w[0] == g.Method }) {
+			continue
 		}
+		if g.Method == FIDO && alone[FIDO] && needs[FIDO] { // each key says for itself
+			out.ways = append(out.ways, way(FIDO, false))
+		}
+		out.ways = append(out.ways, way(g.Method, needs[g.Method]))
 	}
 	out.offerPIN()
 	return out, nil
 }
 
 // order is in which methods are listed.
-var order = map[Method]int{OTP: 1, OCRA: 2}
+var order = map[Method]int{OTP: 1, OCRA: 2, FIDO: 3}
 
 // activated is when a token came to life, for the order of the list: an answer
 // that names no credential is judged against the first.
@@ -139,6 +148,9 @@ func activated(t tokens.Token) (at time.Time) {
 func (s *Service) offer(c tokens.Credential, t tokens.Token, p tokens.Profile, o Opening) (g group, needsPIN, ok bool) {
 	g.Offer = Offer{Method: OTP, Shown: tokens.ShownNone, Credentials: []Offered{{ID: c.ID, Kind: string(c.Kind), Label: mask(t.Serial)}}}
 	needsPIN = !p.PINOnDevice && o.ACR.Rank() > Single.Rank()
+	if c.Kind == tokens.FIDO {
+		return s.offerKey(g, c, o)
+	}
 	if c.Kind != tokens.OCRA {
 		// A TOTP or HOTP can never be bound to a payment.
 		return g, needsPIN, o.ACR != Linked && !o.seen(g.Shown)
@@ -175,6 +187,7 @@ func (w *subject) add(g group) {
 		return
 	}
 	w.offers[i].Credentials = append(w.offers[i].Credentials, g.Credentials...)
+	w.offers[i].Keys = append(w.offers[i].Keys, g.Keys...)
 }
 
 // way is what must be answered along with a possession method.
@@ -206,7 +219,11 @@ func (s *Service) fake(ctx context.Context, o Opening) (subject, error) {
 	if err != nil {
 		return subject{}, problem.Away(err)
 	}
-	out := subject{decoy: true}
+	out := subject{decoy: true, keys: s.FIDO}
+	if s.FIDO != nil && sum[22]%4 == 1 { // a key and nothing else
+		fakeKey(&out, sum)
+		return out, nil
+	}
 	label := mask(fmt.Sprintf("%04d", binary.BigEndian.Uint32(sum[16:])%10000))
 	out.add(group{Offer: Offer{Method: OTP, Shown: tokens.ShownNone, Credentials: []Offered{{ID: ident.From("cr", sum[:16]), Kind: decoyKind(sum[20]), Label: label}}}})
 	out.ways = append(out.ways, []Method{OTP, PIN})
@@ -218,6 +235,9 @@ func (s *Service) fake(ctx context.Context, o Opening) (subject, error) {
 		out.add(group{suite: &suite, Offer: Offer{Method: OCRA, Shown: tokens.ShownNone,
 			Credentials: []Offered{{ID: ident.From("cr", sum[16:]), Kind: string(tokens.OCRA), Label: label}}}})
 		out.ways = append(out.ways, []Method{OCRA, PIN})
+	}
+	if s.FIDO != nil && sum[22]%8 == 0 { // a key beside
+		fakeKey(&out, sum)
 	}
 	out.offerPIN()
 	return out, nil
@@ -255,7 +275,11 @@ func (w subject) challenge(o Opening, open []Attempt) (Challenge, []Offer, error
 		if err != nil {
 			return Challenge{}, nil, problem.Away(err)
 		}
-		if offers, free := w.ask(c, taken); free {
+		offers, free, err := w.ask(c, o.ACR, taken)
+		if err != nil {
+			return Challenge{}, nil, problem.Away(err)
+		}
+		if free {
 			return c, offers, nil
 		}
 	}
@@ -263,17 +287,22 @@ func (w subject) challenge(o Opening, open []Attempt) (Challenge, []Offer, error
 }
 
 // ask derives the questions; free is false when one of them is taken.
-func (w subject) ask(c Challenge, taken map[string]bool) (offers []Offer, free bool) {
+func (w subject) ask(c Challenge, level ACR, taken map[string]bool) (offers []Offer, free bool, err error) {
 	for _, g := range w.offers {
 		if g.suite != nil && g.Question == "" {
 			g.Question = g.suite.Derive(c.SHA256[:])
 			if taken[g.Question] {
-				return nil, false
+				return nil, false, nil
+			}
+		}
+		if g.Method == FIDO {
+			if g.Options, err = askKeys(w.keys, c, level, g.Keys); err != nil {
+				return nil, false, err
 			}
 		}
 		offers = append(offers, g.Offer)
 	}
-	return offers, true
+	return offers, true, nil
 }
 
 // attempt is the record to store.

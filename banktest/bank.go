@@ -49,6 +49,7 @@ type Bank struct {
 	Authn      *authn.Service
 	Enrollment *enrollment.Service
 	Payments   *payment.Service
+	FIDO       enrollment.FIDO // see AllowKeys
 
 	rows *hsm.Recall
 }
@@ -126,7 +127,7 @@ func (b *Bank) wire() {
 	b.Store = &bound.Store{Engine: b.Disk, HSM: m, Audit: b.Audit, Now: now}
 	pins := pin.NewVerifier(m, 2)
 	settings := authn.DefaultSettings(Issuer)
-	settings.FloorPIN, settings.FloorRefusal = 0, 0 // tests of the floors set them
+	settings.FloorPIN, settings.FloorRefusal, settings.FloorBegin = 0, 0, 0 // tests of the floors set them
 	settings.Pace = fast                            // and those of the pace that
 	b.Parties = &parties.Service{Store: b.Store, Settler: b.Store, Keys: b.Keys, Audit: b.Audit, Now: now}
 	b.Authn = &authn.Service{
@@ -136,9 +137,10 @@ func (b *Bank) wire() {
 		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, Authn: b.Authn, Policy: policy, Issuer: Issuer,
 		Zone: time.FixedZone("Asia/Baku", 4*3600), Now: now,
 	}
-	b.Authn.Payments = b.Payments
+	b.Authn.Payments, b.Authn.FIDO = b.Payments, b.FIDO.RP
 	b.Enrollment = &enrollment.Service{
 		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, PINs: pins, Prover: b.Authn, Parties: b.Parties, Stops: b.Stops, Development: true, Now: now,
+		FIDO: b.FIDO,
 	}
 }
 

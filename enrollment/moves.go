@@ -144,7 +144,7 @@ func (s *Service) parties(ctx context.Context, was tokens.Token, next *tokens.To
 		return nil
 	}
 	c, err := s.Store.Customer(ctx, cmd.Customer)
-	if errors.Is(err, parties.ErrNotFound) {
+	if errors.Is(err, parties.ErrNotFound) || parties.IsStaff(cmd.Customer) {
 		return &problem.Error{Code: problem.Invalid, Detail: "there is no such customer", Fields: []problem.Field{{Field: "customer", Message: "there is no such customer"}}}
 	}
 	if err != nil {

@@ -63,6 +63,9 @@ func (s *Service) SendSecret(ctx context.Context, cmd SecretCommand) (SentSecret
 	if err := c.Err(); err != nil {
 		return SentSecret{}, err
 	}
+	if parties.IsStaff(cmd.Customer) { // he has his link
+		return SentSecret{}, problem.New(problem.NotFound, "there is no such customer")
+	}
 	customer, err := s.Parties.Get(ctx, cmd.Customer)
 	if err != nil {
 		return SentSecret{}, err

@@ -43,6 +43,7 @@ type Service struct {
 	Limits      lock.Limits // of guessing; a wrong resynchronisation counts like a wrong code
 	BankName    string      // on letters and in authenticator apps; "": "Bank"
 	Apps        bool        // the bank's policy allows app tokens
+	FIDO        FIDO        // which FIDO2 keys are enrolled
 	Prover      Prover
 	Parties     *parties.Service
 	Stops       *stoplist.List // what is reported and not settled yet; nil: nothing ever is

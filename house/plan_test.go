@@ -20,7 +20,7 @@ var mohur = plan{
 			beside: map[string][]string{"payment": list("authn")}},
 		{name: "verifiers", domain: true, packages: list("authn/*")},
 		{name: "subjects", domain: true, packages: list("approval", "incident", "notify", "parties", "risk", "stoplist", "tokens"),
-			beside: map[string][]string{"parties": list("notify")}},
+			beside: map[string][]string{"approval": list("parties"), "parties": list("notify")}},
 		{name: "formats", domain: true, packages: list("tokens/*"),
 			beside: map[string][]string{
 				"tokens/seedfile": list("tokens/ocra"), "tokens/strictxml": list("tokens/seedfile"),

@@ -30,7 +30,8 @@ const (
 	CustomerSuspended CustomerState = "suspended"
 )
 
-// Customer is a person. Accounts belong to a holder, which may be a company.
+// Customer is a person. Accounts belong to a holder, which may be a company. A
+// member of staff is one too, under an id that IsStaff knows.
 type Customer struct {
 	ID              string        `json:"id"`
 	Pseudonym       string        `json:"pseudonym"` // random; all that audit headers say
@@ -41,6 +42,7 @@ type Customer struct {
 	ContractRef     string        `json:"contract_ref"`
 	ContractVersion string        `json:"contract_version"`
 	KYCRef          string        `json:"kyc_ref"`
+	Roles           []Role        `json:"roles,omitempty"` // of a member of staff
 	State           CustomerState `json:"state"`
 	Since           time.Time     `json:"since,omitzero"`   // of the last change of State: sessions and attempts before it are dead
 	Reason          string        `json:"reason,omitempty"` // of a suspension
@@ -86,6 +88,8 @@ type Store interface {
 	// wrote it: enough to refuse a key by, never to accept one.
 	ClientKeys(ctx context.Context, id string) ([]ClientKey, error)
 	Clients(ctx context.Context) ([]Client, error)
+	// Staff returns every member of staff, by id.
+	Staff(ctx context.Context) ([]Customer, error)
 }
 
 // ValidName bounds the ids a bank gives to people and references: 1 to 64 of

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"mohur/audit"
@@ -155,6 +156,13 @@ func (s *Service) Get(ctx context.Context, id string) (Customer, error) {
 // The customer is told, unless the law forbids to tip him off: a notice that is
 // held back is itself evidence (clauses 4.3.5, 4.7).
 func (s *Service) SetState(ctx context.Context, by Caller, id string, to CustomerState, reason string, tell bool) (Customer, error) {
+	if IsStaff(id) {
+		return Customer{}, problem.New(problem.NotFound, "there is no such customer")
+	}
+	return s.setState(ctx, by, id, to, reason, tell)
+}
+
+func (s *Service) setState(ctx context.Context, by Caller, id string, to CustomerState, reason string, tell bool) (Customer, error) {
 	var check problem.Check
 	check.Unless(reason != "" && len(reason) <= 500, "reason", "needs 1 to 500 bytes")
 	if err := check.Err(); err != nil {
@@ -166,7 +174,11 @@ func (s *Service) SetState(ctx context.Context, by Caller, id string, to Custome
 			return Customer{}, err
 		}
 		if c.State == to {
-			return Customer{}, problem.New(problem.Conflict, "the customer is "+string(to)+" already")
+			who := "the customer"
+			if IsStaff(id) {
+				who = "the member of staff"
+			}
+			return Customer{}, problem.New(problem.Conflict, who+" is "+string(to)+" already")
 		}
 		c, effects, event, err := s.moved(ctx, by, c, to, reason, tell, nil)
 		if err != nil {
@@ -188,6 +200,9 @@ func (s *Service) moved(ctx context.Context, by Caller, c Customer, to CustomerS
 	c.State, c.Reason, c.UpdatedAt, c.Version = to, reason, s.Now().UTC(), c.Version+1
 	c.Since = c.UpdatedAt
 	name := map[CustomerState]string{CustomerActive: "customer.resumed", CustomerSuspended: "customer.suspended"}[to]
+	if IsStaff(c.ID) {
+		name = "staff" + strings.TrimPrefix(name, "customer")
+	}
 	effects := []settle.Effect{SaveCustomer{c}}
 	if tell {
 		notice, err := s.notice(ctx, c, "customer-"+string(to))

@@ -9,13 +9,13 @@
 package seal
 
 import (
+	"container/list"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -57,10 +57,12 @@ type Keyring struct {
 	Now func() time.Time // nil means time.Now
 
 	mu   sync.Mutex
-	kept map[string]kept
+	kept map[string]*list.Element // of *kept
+	age  *list.List               // the same, oldest first
 }
 
 type kept struct {
+	id    string
 	aead  cipher.AEAD
 	until time.Time
 }
@@ -149,24 +151,37 @@ func (k *Keyring) recall(id string) cipher.AEAD {
 	now := k.now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if have, ok := k.kept[id]; ok && now.Before(have.until) {
+	at, ok := k.kept[id]
+	if !ok {
+		return nil
+	}
+	if have := at.Value.(*kept); now.Before(have.until) {
 		return have.aead
 	}
 	return nil
 }
 
 // remember keeps a key and lets go of those that have run out, so that none
-// outstays its time for want of being asked for.
+// outstays its time for want of being asked for, and of the oldest where there are
+// too many. It does not look at the others: with a million persons every key is a
+// new one.
 func (k *Keyring) remember(id string, aead cipher.AEAD) {
 	now := k.now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.kept == nil {
-		k.kept = make(map[string]kept)
+		k.kept, k.age = make(map[string]*list.Element), list.New()
 	}
-	maps.DeleteFunc(k.kept, func(_ string, v kept) bool { return !now.Before(v.until) })
-	if len(k.kept) >= maxKept {
-		clear(k.kept)
+	if at, ok := k.kept[id]; ok {
+		k.forget(at)
 	}
-	k.kept[id] = kept{aead: aead, until: now.Add(keepFor)}
+	for at := k.age.Front(); at != nil && (k.age.Len() >= maxKept || !now.Before(at.Value.(*kept).until)); at = k.age.Front() {
+		k.forget(at)
+	}
+	k.kept[id] = k.age.PushBack(&kept{id: id, aead: aead, until: now.Add(keepFor)})
+}
+
+// forget lets go of a key. The caller holds the lock.
+func (k *Keyring) forget(at *list.Element) {
+	delete(k.kept, k.age.Remove(at).(*kept).id)
 }

@@ -199,18 +199,39 @@ func TestOnlyKeysOf32BytesAreUsed(t *testing.T) {
 	}
 }
 
-// TestMemoryOfKeysIsBounded passes the bound and looks for wrong answers.
+// TestMemoryOfKeysIsBounded passes the bound and looks for wrong answers. The
+// oldest gives way, and only that one: the others are still there.
 func TestMemoryOfKeysIsBounded(t *testing.T) {
 	r := newRing()
-	first := r.key(t, "first")
-	box := r.seal(t, first, "x")
-	for i := range 4096 {
+	first, second := r.key(t, "first"), r.key(t, "second")
+	box, later := r.seal(t, first, "x"), r.seal(t, second, "y")
+	for i := range 4095 {
 		r.seal(t, r.key(t, fmt.Sprint(i)), "")
 	}
 	calls := r.hsm.Calls()
+	r.wants(t, second, here, later, "y", nil)
+	if r.hsm.Calls() != calls {
+		t.Error("another key than the oldest was let go of")
+	}
 	r.wants(t, first, here, box, "x", nil)
 	if r.hsm.Calls() == calls {
 		t.Error("more than 4096 keys were kept")
+	}
+}
+
+// BenchmarkKeyOfSomebodyElse is the use of a key that is not in memory, among as
+// many as are kept: that of every customer of a large bank. The module's call is
+// left out.
+func BenchmarkKeyOfSomebodyElse(b *testing.B) {
+	r := &seal.Keyring{HSM: lengths{32}}
+	keys := make([]seal.Key, 20000)
+	for i := range keys {
+		keys[i] = seal.Key{Person: fmt.Sprint(i), Wrapped: []byte("w")}
+	}
+	for i := 0; b.Loop(); i++ {
+		if _, err := r.Seal(b.Context(), keys[i%len(keys)], here, nil); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

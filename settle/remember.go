@@ -67,7 +67,7 @@ func Once(ctx context.Context, r Remember) (context.Context, *Mark) {
 // Aside returns a context for what is written on the way and is not the
 // request's own change, such as an incident that a read has found.
 func Aside(ctx context.Context) context.Context {
-	return context.WithValue(ctx, markKey{}, (*Mark)(nil))
+	return context.WithValue(context.WithValue(ctx, markKey{}, (*Mark)(nil)), rideKey{}, (*Ride)(nil))
 }
 
 func markOf(ctx context.Context) *Mark {

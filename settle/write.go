@@ -10,9 +10,11 @@ import (
 // Write drafts the events, each sealed under its person's key, and settles them
 // with the effects. A part that is away is a problem.Unavailable: nothing is
 // known to have changed, and whoever asked must be refused. In a context of Once
-// it is ErrRemembered when the request was settled before.
+// it is ErrRemembered when the request was settled before, in one of Along
+// ErrOvertaken when what goes along no longer holds.
 func Write(ctx context.Context, store Store, d *audit.Drafter, effects []Effect, events []audit.Event) (Result, error) {
-	mark := markOf(ctx)
+	mark, ride := markOf(ctx), rideOf(ctx)
+	effects, events = ride.with(effects, events)
 	cmd := Command{Effects: mark.with(effects)}
 	for _, e := range events {
 		draft, err := d.Draft(ctx, e)
@@ -27,6 +29,9 @@ func Write(ctx context.Context, store Store, d *audit.Drafter, effects []Effect,
 	}
 	if mark.note(r) {
 		return Result{}, ErrRemembered
+	}
+	if ride.note(r) {
+		return Result{}, ErrOvertaken
 	}
 	return r, nil
 }

@@ -13,16 +13,18 @@ import (
 // Kind is what a credential computes.
 type Kind string
 
-// The kinds of OTP credential.
+// The kinds of credential.
 const (
 	HOTP Kind = "hotp" // RFC 4226
 	TOTP Kind = "totp" // RFC 6238
 	OCRA Kind = "ocra" // RFC 6287
+	FIDO Kind = "fido" // Web Authentication Level 3
 )
 
 // Credential is what proves: one key of a token. Its seed is wrapped by the HSM
 // and bound to this record by MAC; what moves with every answer is in its
-// settle.Hot row under the same id.
+// settle.Hot row under the same id. A FIDO2 key has no seed here: its public key
+// is in FIDO, under the same MAC.
 type Credential struct {
 	ID        string          `json:"id"`
 	Token     string          `json:"token"`
@@ -37,6 +39,7 @@ type Credential struct {
 	NotBefore time.Time       `json:"not_before,omitzero"` // no answer before; zero: no limit
 	NotAfter  time.Time       `json:"not_after,omitzero"`  // nor from here on; zero: no limit
 	Seed      hsm.WrappedSeed `json:"seed"`
+	FIDO      []byte          `json:"fido,omitempty"` // of a FIDO2 key: the JSON of its record in authn/fido, as it was enrolled
 	MAC       []byte          `json:"mac"`
 	Pseudonym string          `json:"pseudonym"` // random; what audit headers say
 	CreatedAt time.Time       `json:"created_at"`
@@ -48,6 +51,7 @@ type Credential struct {
 const (
 	bindingVersion = "credential/v1"
 	bindingDated   = "credential/v2" // with NotBefore and NotAfter
+	bindingFIDO    = "credential/v3" // with the dates and FIDO
 )
 
 // binding is everything an answer is judged by. A row copied, edited or given
@@ -58,10 +62,14 @@ func (c Credential) binding() (version string, parts [][]byte) {
 		n = binary.BigEndian.AppendUint64(n, uint64(v))
 	}
 	parts = [][]byte{[]byte(c.ID), []byte(c.Token), []byte(c.Kind), []byte(c.Suite), n, []byte(c.Pseudonym), []byte(c.Seed.KEK), c.Seed.Blob}
-	if c.NotBefore.IsZero() && c.NotAfter.IsZero() {
+	dated := append(parts, moment(c.NotBefore), moment(c.NotAfter))
+	switch {
+	case c.Kind == FIDO || len(c.FIDO) > 0:
+		return bindingFIDO, append(dated, c.FIDO)
+	case c.NotBefore.IsZero() && c.NotAfter.IsZero():
 		return bindingVersion, parts
 	}
-	return bindingDated, append(parts, moment(c.NotBefore), moment(c.NotAfter))
+	return bindingDated, dated
 }
 
 // moment is a time in the binding: Unix seconds and nanoseconds, nothing for none.

@@ -187,7 +187,13 @@ func (p Profile) faults() (found []string) {
 	}
 	unless(profileName.MatchString(p.Name) && len(p.Name) <= 32, "name needs to be 1 to 32 of a-z, 0-9 and - between them")
 	unless(p.Title != "" && len(p.Title) <= 100, "title needs to be 1 to 100 bytes")
-	unless(among(p.Kinds, HOTP, TOTP, OCRA), "kinds needs to be some of hotp, totp, ocra, each once")
+	if slices.Contains(p.Kinds, FIDO) && len(p.Kinds) == 1 {
+		unless(len(p.Hashes)+len(p.Digits)+len(p.Steps)+len(p.Suites) == 0, "hashes, digits, steps and suites are for one-time passwords")
+		unless(!p.PINOnDevice, "pin_on_device is for one-time passwords: a FIDO2 key says at each answer whether it verified its user")
+		unless(p.Binds && p.Shown == ShownNone, "binds needs to be true and shown none: so are all FIDO2 keys")
+		return append(found, p.Windows.faults()...)
+	}
+	unless(among(p.Kinds, HOTP, TOTP, OCRA), "kinds needs to be some of hotp, totp, ocra, each once, or fido alone")
 	unless(among(p.Hashes, "SHA1", "SHA256", "SHA512"), "hashes needs to be some of SHA1, SHA256, SHA512, each once")
 	unless(among(p.Digits, 6, 7, 8, 9, 10), "digits needs to be some of 6 to 10, each once")
 	timed, bound := slices.Contains(p.Kinds, TOTP), slices.Contains(p.Kinds, OCRA)

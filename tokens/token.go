@@ -47,7 +47,8 @@ type Token struct {
 	Batch        string    `json:"batch,omitempty"`
 	Import       string    `json:"import,omitempty"` // the file it came in
 	Credentials  []string  `json:"credentials"`
-	Former       []string  `json:"former,omitempty"` // credentials it had before it was wiped and filled anew
+	Former       []string  `json:"former,omitempty"`  // credentials it had before it was wiped and filled anew
+	Pending      *Pending  `json:"pending,omitempty"` // a FIDO2 key that is being registered on it
 	History      []Change  `json:"history"`
 	CreatedAt    time.Time `json:"created_at"`
 	Version      uint64    `json:"version"`

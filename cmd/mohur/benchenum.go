@@ -114,7 +114,7 @@ func (r *enumerationReport) measure(ctx context.Context, s *scratch, steps *step
 	if r.AsIs, err = first.tryAll(ctx, b); err != nil {
 		return err
 	}
-	if err := b.restart(ctx, func(c *Config) { c.Auth.FloorPIN, c.Auth.FloorRefusal = 0, 0 }); err != nil {
+	if err := b.restart(ctx, func(c *Config) { c.Auth.FloorPIN, c.Auth.FloorRefusal, c.Auth.FloorBegin = 0, 0, 0 }); err != nil {
 		return err
 	}
 	steps.next("without the floors of time")

@@ -35,7 +35,7 @@ func (r *benchRun) all(ctx context.Context) (*benchReport, error) {
 	r.steps.next("making a bank with %d customers", r.tokens)
 	var err error
 	r.bank, err = r.scratch.makeBank(ctx, func(c *Config) {
-		c.Auth.FloorPIN, c.Auth.FloorRefusal = 0, 0
+		c.Auth.FloorPIN, c.Auth.FloorRefusal, c.Auth.FloorBegin = 0, 0, 0
 		if r.also != nil {
 			r.also(c)
 		}

@@ -46,9 +46,9 @@ type Config struct {
 	}
 	Session struct{ Idle, Absolute, Token time.Duration }
 	Auth    struct {
-		Attempt, FloorPIN, FloorRefusal time.Duration
-		Failures, MaxOpen, PINSlots     int
-		Locks                           []time.Duration
+		Attempt, FloorPIN, FloorRefusal, FloorBegin time.Duration
+		Failures, MaxOpen, PINSlots                 int
+		Locks                                       []time.Duration
 	}
 	PIN struct {
 		MinDigits, MaxDigits, History int
@@ -99,7 +99,7 @@ func defaults() *Config {
 	c.Store.Sweep = 24 * time.Hour
 	c.Audit.Node, c.Audit.Every, c.Audit.Interval = "main", 1000, time.Second
 	c.Session.Idle, c.Session.Absolute, c.Session.Token = 5*time.Minute, 12*time.Hour, 5*time.Minute
-	c.Auth.Attempt, c.Auth.FloorPIN, c.Auth.FloorRefusal = 5*time.Minute, 150*time.Millisecond, 25*time.Millisecond
+	c.Auth.Attempt, c.Auth.FloorPIN, c.Auth.FloorRefusal, c.Auth.FloorBegin = 5*time.Minute, 150*time.Millisecond, 25*time.Millisecond, 10*time.Millisecond
 	c.Auth.Failures, c.Auth.MaxOpen, c.Auth.PINSlots = 5, 20, 2
 	c.Auth.Locks = lock.Defaults().Ladder
 	c.PIN.MinDigits, c.PIN.MaxDigits, c.PIN.History = pin.MinDigits, pin.MaxDigits, pin.DefaultHistory

@@ -7,6 +7,8 @@ import (
 	"math/big"
 	"net/http"
 	"strings"
+
+	"mohur/authn/pin"
 )
 
 func lower(s string) string { return strings.ToLower(s) }
@@ -56,13 +58,17 @@ func choosePIN(ctx context.Context, s *story) error {
 	return s.ask(ctx, frontend, http.MethodPut, "/v1/customers/"+s.customer+"/pin", in, http.StatusNoContent, nil)
 }
 
-// randomPIN is six digits that are neither all the same nor in a row.
+// randomPIN is six digits that a bank lets a customer choose.
 func randomPIN() string {
-	n, err := rand.Int(rand.Reader, big.NewInt(1000))
-	if err != nil {
-		panic(err) // the system has no randomness
+	for {
+		n, err := rand.Int(rand.Reader, big.NewInt(1e6))
+		if err != nil {
+			panic(err) // the system has no randomness
+		}
+		if p := fmt.Sprintf("%06d", n); (pin.Rules{}).Fault(p) == "" {
+			return p
+		}
 	}
-	return fmt.Sprintf("71%03d4", n)
 }
 
 func handOver(ctx context.Context, s *story) error {

@@ -78,7 +78,10 @@ func (p *program) importTransport(ctx context.Context, name string, f transportF
 		return err
 	}
 	defer clear(key)
-	in := newTransport{Name: name, KCV: f.kcv, KCVForm: f.form}
+	in := newTransport{Name: name, KCV: f.kcv}
+	if f.kcv != "" || f.halfKCV != "" {
+		in.KCVForm = f.form
+	}
 	if !half {
 		in.Hex = hex.EncodeToString(key)
 		return p.withHost(ctx, func(cl *client) error { return p.sendTransport(ctx, cl, in) })

@@ -127,8 +127,8 @@ func (p *program) run(ctx context.Context, s *server, fatal <-chan error, tell f
 	return err
 }
 
-// sweepEvery is how often records whose time is over are removed, and
-// sweepAtOnce how many at most.
+// sweepEvery is how often records whose time is over are removed, sweepAtOnce at
+// most, and what was read of the file is let go of.
 const (
 	sweepEvery  = time.Minute
 	sweepAtOnce = 10000
@@ -154,6 +154,9 @@ func (s *server) background(ctx context.Context) {
 				_, err := s.store.Sweep(ctx, now, sweepAtOnce)
 				if err = errors.Join(err, s.custody.Expire(ctx)); err != nil && ctx.Err() == nil {
 					s.logger.ErrorContext(ctx, "records whose time is over could not be removed", "error", err)
+				}
+				if err := s.store.LetGo(ctx); err != nil && ctx.Err() == nil {
+					s.logger.WarnContext(ctx, "the store's file could not be let go of", "error", err)
 				}
 			}
 		}

@@ -76,6 +76,7 @@ func (c *Config) settings() []setting {
 		{"authentication.max_open", "Open attempts of a customer; the oldest gives way.", intValue{&c.Auth.MaxOpen, 1, 20}},
 		{"authentication.floor_pin", "No verdict with a PIN leaves sooner than this after the answer came in.", durationValue{&c.Auth.FloorPIN, 0, 5 * time.Second}},
 		{"authentication.floor_refusal", "Nor any other refusal sooner than this.", durationValue{&c.Auth.FloorRefusal, 0, 5 * time.Second}},
+		{"authentication.floor_begin", "Nor is any attempt opened sooner, so that the time does not tell who is a customer.", durationValue{&c.Auth.FloorBegin, 0, 5 * time.Second}},
 		{"authentication.pin_slots", "How many PINs are hashed at once, each with 19 MiB.", intValue{&c.Auth.PINSlots, 1, 64}},
 
 		{"pin.min_digits", "The fewest digits of a new PIN,", intValue{&c.PIN.MinDigits, pin.MinDigits, pin.MaxDigits}},

@@ -109,6 +109,14 @@ type peerConn struct {
 	uid uint32
 }
 
+// Read wipes the buffer it reads into. net/http hands its buffers from one
+// connection to the next, and waits with one for the next request: without this,
+// the key of a custodian would stay in it behind whatever shorter came after.
+func (c peerConn) Read(p []byte) (int, error) {
+	clear(p)
+	return c.UnixConn.Read(p)
+}
+
 // peerUID asks the kernel who has connected.
 func peerUID(conn *net.UnixConn) (uint32, error) {
 	raw, err := conn.SyscallConn()

@@ -161,3 +161,26 @@ func TestNotify(t *testing.T) {
 		t.Errorf("%q %v", b[:n], err)
 	}
 }
+
+// What lay in a buffer is gone once somebody waits with it for the next request.
+func TestASocketReadsIntoACleanBuffer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l := openSocket(t, path)
+	near, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	far, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	if _, err := near.Write([]byte("next")); err != nil {
+		t.Fatal(err)
+	}
+	buffer := []byte("the request before, with a key")
+	if n, err := far.Read(buffer); err != nil || string(buffer) != "next"+strings.Repeat("\x00", len(buffer)-n) {
+		t.Errorf("%q, %v", buffer, err)
+	}
+}

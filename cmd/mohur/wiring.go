@@ -130,7 +130,7 @@ func (c *Config) authnSettings() authn.Settings {
 	s := authn.DefaultSettings(c.URL)
 	s.AttemptLife, s.Idle, s.Absolute, s.TokenLife = c.Auth.Attempt, c.Session.Idle, c.Session.Absolute, c.Session.Token
 	s.Limits, s.MaxOpen, s.PINMaxAge = c.guessing(), c.Auth.MaxOpen, c.PIN.MaxAge
-	s.FloorPIN, s.FloorRefusal = c.Auth.FloorPIN, c.Auth.FloorRefusal
+	s.FloorPIN, s.FloorRefusal, s.FloorBegin = c.Auth.FloorPIN, c.Auth.FloorRefusal, c.Auth.FloorBegin
 	l := c.Limits
 	s.Pace = authn.Pace{
 		Customer:     rate.Limit{PerSecond: l.CustomerRate, Burst: l.CustomerBurst},

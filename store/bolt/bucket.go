@@ -25,6 +25,7 @@ const (
 	inNotices      bucket = 16
 	inMemories     bucket = 17 // requests with an Idempotency-Key
 	inHalves       bucket = 18 // of transport keys, by the key's name
+	inApprovals    bucket = 19
 )
 
 // The audit log.
@@ -55,7 +56,8 @@ const (
 	incidentsByAge         bucket = 50
 	noticesByAge           bucket = 51
 	expiry                 bucket = 52 // moment of removal, bucket, id
-	lastBucket                    = expiry
+	approvalsByAge         bucket = 53
+	lastBucket                    = approvalsByAge
 )
 
 var names = [lastBucket + 1]string{
@@ -65,7 +67,7 @@ var names = [lastBucket + 1]string{
 	inSecrets: "secret", inAttempts: "attempt", inSessions: "session",
 	inSessionUsed: "session-used", inTransactions: "transaction",
 	inIncidents: "incident", inNotices: "notice", inMemories: "memory",
-	inHalves: "half",
+	inHalves: "half", inApprovals: "approval",
 
 	inEntries: "audit", inHashes: "audit-hash", inCheckpoints: "audit-checkpoint",
 
@@ -77,7 +79,7 @@ var names = [lastBucket + 1]string{
 	sessionsOpen: "session-open", secretsOpen: "secret-open",
 	transactionsByAge: "transaction-by-age", transactionsByCustomer: "transaction-by-customer",
 	incidentsByAge: "incident-by-age", noticesByAge: "notice-by-age",
-	expiry: "expiry",
+	expiry: "expiry", approvalsByAge: "approval-by-age",
 }
 
 // known reports whether there is such a bucket; a number read from disk is
@@ -88,7 +90,7 @@ func (b bucket) known() bool { return int(b) < len(names) && names[b] != "" }
 // left nearly full than half empty.
 func (b bucket) grows() bool {
 	switch b {
-	case inEntries, inHashes, inCheckpoints, tokensByAge, transactionsByAge, incidentsByAge, noticesByAge:
+	case inEntries, inHashes, inCheckpoints, tokensByAge, transactionsByAge, incidentsByAge, noticesByAge, approvalsByAge:
 		return true
 	}
 	return false

@@ -127,6 +127,8 @@ func (r reading) examine(b bucket, key string, value []byte) []string {
 		return credentials.examine(r, key)
 	case inHalves:
 		return halves.examine(r, key)
+	case inApprovals:
+		return approvals.examine(r, key)
 	case inImports:
 		return imports.examine(r, key)
 	case inPINs:
@@ -172,6 +174,7 @@ var leadsTo = map[bucket]bucket{
 	tokensByAge: inTokens, tokensBySerial: inTokens, tokensByCustomer: inTokens, importsRunning: inImports,
 	attemptsOpen: inAttempts, attemptsByChallenge: inAttempts, sessionsOpen: inSessions, secretsOpen: inSecrets,
 	transactionsByAge: inTransactions, transactionsByCustomer: inTransactions, incidentsByAge: inIncidents, noticesByAge: inNotices,
+	approvalsByAge: inApprovals,
 }
 
 // examine reads a record and expects its index rows to be those of its content,

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -146,7 +147,7 @@ func prepare(tx *bbolt.Tx, node string) error {
 		if !bucket(b).known() || tx.Bucket([]byte(name)) != nil {
 			continue
 		}
-		if bucket(b) != inMemories && bucket(b) != inHalves { // which stores of an earlier build lack
+		if !slices.Contains(later, bucket(b)) {
 			return fmt.Errorf("%w: the part %q is missing", store.ErrDamaged, name)
 		}
 		if _, err := tx.CreateBucket([]byte(name)); err != nil {
@@ -155,6 +156,9 @@ func prepare(tx *bbolt.Tx, node string) error {
 	}
 	return nil
 }
+
+// later are the parts that stores of an earlier build lack.
+var later = []bucket{inMemories, inHalves, inApprovals, approvalsByAge}
 
 func create(tx *bbolt.Tx, node string) error {
 	for b, name := range names {

@@ -42,6 +42,25 @@ func (s *Store) Clients(ctx context.Context) (list []parties.Client, err error) 
 	return list, nil
 }
 
+// Staff implements parties.Store. Their ids lie after those of every customer.
+func (s *Store) Staff(ctx context.Context) (list []parties.Customer, err error) {
+	err = s.view(ctx, func(r reading) error {
+		c := r.in(inCustomers).Cursor()
+		for k, _ := c.Seek([]byte(parties.Subject(""))); k != nil && parties.IsStaff(string(k)); k, _ = c.Next() {
+			person, err := customers.load(r, string(k))
+			if err != nil {
+				return err
+			}
+			list = append(list, person)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
 // PIN implements pin.Store.
 func (s *Store) PIN(ctx context.Context, customer string) (pin.Record, error) {
 	return one(ctx, s, pins, customer)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"mohur/approval"
 	"mohur/audit"
 	"mohur/authn"
 	"mohur/authn/pin"
@@ -45,6 +46,8 @@ func (s *Store) change(e settle.Effect) (change, error) {
 		return tokenRecords.save(&e.Token)
 	case tokens.AddCredential:
 		return addCredential(e)
+	case approval.Save:
+		return approvals.save(&e.Approval)
 	case custody.SaveHalf:
 		return halves.save(&e.Half)
 	case custody.RemoveHalf:

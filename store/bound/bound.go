@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"time"
 
+	"mohur/approval"
 	"mohur/audit"
 	"mohur/authn"
 	"mohur/authn/pin"
@@ -49,6 +50,7 @@ type Engine interface {
 	enrollment.Store
 	payment.Store
 	custody.Store
+	approval.Store
 	incident.Store
 	notify.Store
 	settle.Memories

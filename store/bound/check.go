@@ -26,6 +26,7 @@ func (s *Store) Checks(secretByID func(context.Context, string) (enrollment.Secr
 		session.name:     checked(s.Session),
 		transaction.name: checked(s.Transaction),
 		half.name:        checked(s.Half),
+		decision.name:    checked(s.Approval),
 	}
 }
 

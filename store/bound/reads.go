@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"mohur/approval"
 	"mohur/authn"
 	"mohur/custody"
 	"mohur/enrollment"
@@ -22,6 +23,12 @@ func (s *Store) Customer(ctx context.Context, id string) (parties.Customer, erro
 func (s *Store) Client(ctx context.Context, id string) (parties.Client, error) {
 	r, err := s.Engine.Client(ctx, id)
 	return client.check(ctx, s, r, err)
+}
+
+// Staff implements parties.Store. One whose record was changed fails the list.
+func (s *Store) Staff(ctx context.Context) ([]parties.Customer, error) {
+	r, err := s.Engine.Staff(ctx)
+	return customer.all(ctx, s, r, err)
 }
 
 // Token implements tokens.Store.
@@ -120,4 +127,17 @@ func (s *Store) Half(ctx context.Context, name string) (custody.Half, error) {
 func (s *Store) Halves(ctx context.Context) ([]custody.Half, error) {
 	r, err := s.Engine.Halves(ctx)
 	return half.whole(ctx, s, r, err)
+}
+
+// Approval implements approval.Store.
+func (s *Store) Approval(ctx context.Context, id string) (approval.Approval, error) {
+	r, err := s.Engine.Approval(ctx, id)
+	return decision.check(ctx, s, r, err)
+}
+
+// Approvals implements approval.Store. One that was changed is left out.
+func (s *Store) Approvals(ctx context.Context, cursor string, limit int) ([]approval.Approval, string, error) {
+	r, next, err := s.Engine.Approvals(ctx, cursor, limit)
+	r, err = decision.whole(ctx, s, r, err)
+	return r, next, err
 }

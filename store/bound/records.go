@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"mohur/approval"
 	"mohur/authn"
 	"mohur/custody"
 	"mohur/enrollment"
@@ -30,6 +31,7 @@ var (
 	attempt     = kind[authn.Attempt]{name: "attempt", at: func(r *authn.Attempt) (string, *[]byte) { return r.ID, &r.MAC }}
 	session     = kind[authn.Session]{name: "session", at: func(r *authn.Session) (string, *[]byte) { return r.ID, &r.MAC }, loose: func(r *authn.Session) { r.LastUsed = time.Time{} }}
 	half        = kind[custody.Half]{name: "half", at: func(r *custody.Half) (string, *[]byte) { return r.Name, &r.MAC }}
+	decision    = kind[approval.Approval]{name: "approval", at: func(r *approval.Approval) (string, *[]byte) { return r.ID, &r.MAC }}
 	transaction = kind[payment.Transaction]{name: "transaction", at: func(r *payment.Transaction) (string, *[]byte) { return r.ID, &r.MAC }}
 )
 
@@ -126,6 +128,9 @@ func (s *Store) sign(ctx context.Context, e settle.Effect) (_ settle.Effect, err
 		return e, err
 	case custody.SaveHalf:
 		e.Half, err = half.sign(ctx, s, e.Half)
+		return e, err
+	case approval.Save:
+		e.Approval, err = decision.sign(ctx, s, e.Approval)
 		return e, err
 	case authn.SaveAttempt:
 		e.Attempt, err = attempt.sign(ctx, s, e.Attempt)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"mohur/approval"
 	"mohur/audit"
 	"mohur/audit/audittest"
 	"mohur/authn"
@@ -30,6 +31,7 @@ type Store interface {
 	enrollment.Store
 	payment.Store
 	custody.Store
+	approval.Store
 	incident.Store
 	notify.Store
 	settle.Memories
@@ -75,6 +77,8 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"secrets", testSecrets},
 		{"imports", testImports},
 		{"halves of keys", testHalves},
+		{"approvals", testApprovals},
+		{"staff", testStaff},
 		{"large command", testLargeCommand},
 		{"sweep", testSweep},
 		{"bank key", testBankKey},

@@ -1,0 +1,26 @@
+package bolt
+
+import (
+	"context"
+
+	"mohur/approval"
+)
+
+// approvals are evidence of who decided what, so Sweep removes none.
+var approvals = table[approval.Approval]{
+	rows: inApprovals,
+	key:  func(a *approval.Approval) (string, uint64) { return a.ID, a.Version },
+	indexes: func(a *approval.Approval) []indexKey {
+		return []indexKey{{approvalsByAge, order(a.MadeAt, a.ID)}}
+	},
+}
+
+// Approval implements approval.Store.
+func (s *Store) Approval(ctx context.Context, id string) (approval.Approval, error) {
+	return one(ctx, s, approvals, id)
+}
+
+// Approvals implements approval.Store.
+func (s *Store) Approvals(ctx context.Context, cursor string, limit int) ([]approval.Approval, string, error) {
+	return listing[approval.Approval]{table: approvals, index: approvalsByAge}.page(ctx, s, cursor, limit)
+}
