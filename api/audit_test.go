@@ -152,7 +152,7 @@ func TestClause5_23_ThePolicyShowsItsLimits(t *testing.T) {
 	w.ask(w.as("auditor"), "GET", "/v1/policy", nil).is(200).has(body{
 		"version": 1.0, "login.acr": "strong", "payments.acr": "linked", "payments.low_value.each.value": "50.00", "payments.low_value.in_a_row": 5.0,
 		"payments.low_value.in_sum.value": "150.00", "payments.proof_up_to.value": "20000.00", "payments.above": "held", "payments.daily_per_customer.currency": "AZN",
-		"otp.0.profile": "oath", "otp.0.look_ahead": 10.0, "otp.0.steps_either": 1.0, "otp.0.valid_seconds_by_step.30": 90.0, "otp.0.valid_seconds_by_step.60": 120.0,
+		"otp.0.profile": "oath", "otp.0.windows.look_ahead": 10.0, "otp.0.windows.steps_either": 1.0, "otp_ceiling.look_ahead": 20.0, "otp_ceiling.life_seconds": 120.0, "otp.0.valid_seconds_by_step.30": 90.0, "otp.0.valid_seconds_by_step.60": 120.0,
 		"attempts.life_seconds": 300.0, "attempts.answers": 30.0, "sessions.idle_seconds": 300.0, "sessions.absolute_seconds": 43200.0,
 		"guessing.failures": 5.0, "guessing.locks_seconds.0": 60.0, "guessing.locks_seconds.2": 1800.0,
 	})

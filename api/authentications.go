@@ -78,6 +78,8 @@ type methodOut struct {
 	// What the customer types on his device, in this order, for a question that he
 	// can read: the amount in minor units and digits of the payee's account.
 	TypeOnDevice []string `json:"type_on_device,omitzero"`
+	// What the page passes to navigator.credentials.get as publicKey.
+	Options jsontext.Value `json:"options,omitzero"`
 }
 
 // challengeOut is a text and its SHA-256, base64url without padding (RFC 4648
@@ -126,7 +128,7 @@ func (x *exchange) authenticationOf(v authn.View) authenticationOut {
 		Challenge: x.challengeOf(v.Text, a.SHA256, a.ExpiresAt), Risk: x.riskOf(a.Score, v.Reasons, a.Reasons, x.server.Authn.Policy.Version), ExpiresAt: a.ExpiresAt.UTC(),
 	}
 	for _, o := range a.Offers {
-		m := methodOut{Method: string(o.Method), Credentials: o.Credentials, Question: o.Question, TypeOnDevice: o.Typed}
+		m := methodOut{Method: string(o.Method), Credentials: o.Credentials, Question: o.Question, TypeOnDevice: o.Typed, Options: o.Options}
 		if x.audits() {
 			m = methodOut{Method: m.Method, Credentials: m.Credentials}
 		}
@@ -185,9 +187,9 @@ func (x *exchange) opening(in beginIn) (authn.BeginCommand, error) {
 		Binding: in.Binding, Signals: in.Context.signals(),
 	}
 	if in.Subject != nil {
-		c.Unless(in.Subject.Kind == "customer", "subject.kind", "needs to be customer; staff are not served yet")
-		cmd.Customer = in.Subject.ID
+		cmd.Customer = in.Subject.id(&c)
 	}
+	c.Unless(!parties.IsStaff(in.Customer), "customer", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
 	if in.Action != nil {
 		data, err := actionData(in.Action.Data)
 		c.Unless(err == nil, "action.data", "needs to be an object that has a canonical form (RFC 8785)")

@@ -11,18 +11,27 @@ import (
 	"mohur/problem"
 )
 
-// APIKeys identifies the caller by "Authorization: Bearer mk_…". Whatever is
-// wrong with the key, the answer is the same 401.
+// APIKeys identifies the caller by "Authorization: Bearer": a client by its key
+// (mk_…), a member of staff by the access token of his session. Whatever is wrong
+// with either, the answer is the same 401.
 func (s *Server) APIKeys(ctx context.Context, r *http.Request) (parties.Caller, error) {
 	key, ok := bearer(r.Header)
 	if !ok {
 		return parties.Caller{}, problem.New(problem.Unauthorized, "the API key is missing")
 	}
-	return s.Parties.Authenticate(ctx, key)
+	if _, is := parties.KeyClient(key); is || strings.Count(key, ".") != 2 {
+		return s.Parties.Authenticate(ctx, key)
+	}
+	by, err := s.Authn.StaffCaller(ctx, key)
+	if problem.Is(err, problem.Unauthorized) {
+		return parties.Caller{}, problem.New(problem.Unauthorized, "the API key is missing, wrong or expired")
+	}
+	return by, err
 }
 
-// maxBearer bounds a bearer token, in bytes; an API key has about 75.
-const maxBearer = 256
+// maxBearer bounds a bearer token, in bytes; an API key has about 75, an access
+// token about 700.
+const maxBearer = 2048
 
 // bearer returns the token of the one Authorization header (RFC 6750 section
 // 2.1). Two headers are none: nobody could say whose request it is.
@@ -43,7 +52,7 @@ func bearer(h http.Header) (string, bool) {
 	return token, true
 }
 
-// bearerByte is a character of an API key; RFC 6750 allows a few more.
+// bearerByte is a character of an API key or a JWS; RFC 6750 allows a few more.
 func bearerByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.'
 }

@@ -58,7 +58,7 @@ func TestRequestsAreReadStrictly(t *testing.T) {
 		{"nesting in what is unknown", `{"x":` + deep + `}`, "body"},
 		{"neither customer nor subject", `{"purpose":"login","channel":"internet"}`, "customer"},
 		{"customer and subject", `{` + login + `,"subject":{"kind":"customer","id":"C-1"}}`, "customer"},
-		{"staff", `{"subject":{"kind":"staff","id":"S-1"},"purpose":"login","channel":"internet"}`, "subject.kind"},
+		{"a subject of no kind", `{"subject":{"kind":"robot","id":"S-1"},"purpose":"login","channel":"internet"}`, "subject.kind"},
 		{"a payment", `{"customer":"C-1","purpose":"payment","channel":"internet"}`, "purpose"},
 		{"no channel", `{"customer":"C-1","purpose":"login"}`, "channel"},
 		{"linked", `{` + login + `,"acr":"linked"}`, "acr"},
@@ -114,7 +114,7 @@ func TestQueriesAreReadStrictly(t *testing.T) {
 	key := w.as("auditor")
 	for query, field := range map[string]string{
 		"stat=active": "stat", "state=alive": "state", "state=active&state=active": "state", "limit=0": "limit", "limit=201": "limit",
-		"limit=x": "limit", "cursor=abc": "cursor", "%zz": "query", "a;b": "query", "\x7f=1": "query", "kind=fido": "kind",
+		"limit=x": "limit", "cursor=abc": "cursor", "%zz": "query", "a;b": "query", "\x7f=1": "query", "kind=card": "kind",
 		"q=" + strings.Repeat("x", 300): "q",
 	} {
 		w.ask(key, "GET", "/v1/tokens?"+strings.ReplaceAll(query, "\x7f", "%7f"), nil).faulty(field)

@@ -4,14 +4,18 @@ import (
 	"context"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"mohur/enrollment"
 	"mohur/tokens"
 )
 
 type enrollmentIn struct {
 	Customer string `json:"customer"`
+	Staff    string `json:"staff"`
 	Kind     string `json:"kind"`
 	Label    string `json:"label"`
+	Token    string `json:"token"`
 	Proof    *proof `json:"proof"`
 }
 
@@ -20,6 +24,7 @@ type enrollmentOut struct {
 	State     string        `json:"state"`
 	ExpiresAt *time.Time    `json:"expires_at,omitzero"`
 	OTP       *provisionOut `json:"otp,omitzero"`
+	FIDO      *creationOut  `json:"fido,omitzero"`
 	Token     *tokenOut     `json:"token,omitzero"`
 }
 
@@ -29,8 +34,23 @@ type provisionOut struct {
 	QR  string `json:"qr"`  // the same as a picture, data:image/png
 }
 
-// postEnrollment begins an app token of a customer who has proven himself.
+// creationOut is what the page passes to navigator.credentials.create.
+type creationOut struct {
+	PublicKey jsontext.Value `json:"publicKey"`
+}
+
+// postEnrollment begins an app token or a FIDO2 key of a customer who has proven
+// himself.
 func (x *exchange) postEnrollment(ctx context.Context, in enrollmentIn) (reply, error) {
+	if err := in.named(); err != nil {
+		return reply{}, err
+	}
+	if in.Kind == string(tokens.FIDO) {
+		return x.enrolKey(ctx, in)
+	}
+	if in.Token != "" {
+		return reply{}, invalid("token", "goes with kind fido only")
+	}
 	cmd := enrollment.AppCommand{Caller: x.by, Customer: in.Customer, Kind: tokens.Kind(in.Kind), Label: in.Label}
 	var err error
 	if cmd.Proof, err = in.Proof.given(); err != nil {
@@ -47,20 +67,48 @@ func (x *exchange) postEnrollment(ctx context.Context, in enrollmentIn) (reply, 
 	return created(enrollmentOut{ID: app.ID, State: "pending", ExpiresAt: &expires, OTP: &provisionOut{URI: app.URI, QR: app.QR}})
 }
 
+// enrolKey begins the registration of a FIDO2 key.
+func (x *exchange) enrolKey(ctx context.Context, in enrollmentIn) (reply, error) {
+	cmd := enrollment.KeyCommand{Caller: x.by, Customer: in.Customer, Token: in.Token, Label: in.Label}
+	var err error
+	if cmd.Proof, err = in.Proof.given(); err != nil {
+		return reply{}, err
+	}
+	if cmd.Data, err = withoutProof(x.raw); err != nil {
+		return reply{}, err
+	}
+	key, err := x.server.Enrollment.BeginKey(ctx, cmd)
+	if err != nil {
+		return reply{}, err
+	}
+	expires := key.ExpiresAt.UTC()
+	return created(enrollmentOut{ID: key.ID, State: "pending", ExpiresAt: &expires, FIDO: &creationOut{PublicKey: key.PublicKey}})
+}
+
 type finishIn struct {
-	OTP *firstCodeIn `json:"otp"`
+	OTP  *firstCodeIn   `json:"otp"`
+	FIDO jsontext.Value `json:"fido"`
 }
 
 type firstCodeIn struct {
 	Code string `json:"code"`
 }
 
-// respondEnrollment completes it with the first code of the app.
+// respondEnrollment completes it with the first code of the app, or with what the
+// browser gave of the key.
 func (x *exchange) respondEnrollment(ctx context.Context, in finishIn) (reply, error) {
-	if in.OTP == nil {
-		return reply{}, invalid("otp", "is needed")
+	var t tokens.Token
+	var err error
+	switch {
+	case in.OTP != nil && in.FIDO != nil:
+		return reply{}, invalid("fido", "does not go with otp")
+	case in.FIDO != nil:
+		t, err = x.server.Enrollment.FinishKey(ctx, enrollment.KeyAnswer{Caller: x.by, ID: x.id("id"), Credential: in.FIDO})
+	case in.OTP != nil:
+		t, err = x.server.Enrollment.FinishApp(ctx, enrollment.AppAnswer{Caller: x.by, ID: x.id("id"), Code: in.OTP.Code})
+	default:
+		return reply{}, invalid("otp", "is needed, or fido")
 	}
-	t, err := x.server.Enrollment.FinishApp(ctx, enrollment.AppAnswer{Caller: x.by, ID: x.id("id"), Code: in.OTP.Code})
 	if err != nil {
 		return reply{}, err
 	}

@@ -22,6 +22,7 @@ type readyOut struct {
 	Store       bool       `json:"store"`
 	Audit       bool       `json:"audit"`
 	StopList    bool       `json:"stop_list"`              // no report waits to be settled
+	Metadata    *bool      `json:"fido_metadata,omitzero"` // is current; says nothing of ready
 	Checkpoint  *time.Time `json:"checkpoint_at,omitzero"` // time of the last one
 	Version     string     `json:"version"`
 }
@@ -79,6 +80,10 @@ func (s *Server) examine(ctx context.Context) readyOut {
 			at = at.UTC()
 			out.Checkpoint = &at
 		}
+	}
+	if s.Metadata != nil {
+		fresh := s.Metadata()
+		out.Metadata = &fresh
 	}
 	out.Ready = out.HSM && out.Store && out.Audit
 	return out

@@ -53,6 +53,9 @@ func givesNothing(about string) result { return result{status: 204, about: about
 
 // The shapes of answers that have no type of their own in the handlers.
 type (
+	relatedShape struct {
+		Origins []string `json:"origins"`
+	}
 	healthShape struct {
 		Status string `json:"status"`
 	}
@@ -74,6 +77,7 @@ type (
 var openTags = []openTag{
 	{"watch", "Is the server alive and well, and how is its work verified? Open to anybody."},
 	{"clients", "The systems that may call, and the transport keys under which seed files come."},
+	{"staff", "The bank's own people: who they are, what they may, and what takes two of them (clause 5.3.6)."},
 	{"customers", "The people who prove who they are: contract, contacts, PIN, limits."},
 	{"tokens", "Seed files, and a token's way from stock to a customer's pocket and out of use again (clause 5.20)."},
 	{"authentications", "Logging in, and confirming a payment or an act: challenge, responses, verdict."},

@@ -11,7 +11,7 @@ import (
 
 // operations describe the routes, by method and path. A route without one is a
 // failing test.
-var operations = join(watching, managing, serving, handling, enrolling, proving, paying, overseeing)
+var operations = join(watching, managing, serving, handling, enrolling, proving, paying, overseeing, staffing)
 
 func join(parts ...map[string]operation) map[string]operation {
 	all := map[string]operation{}
@@ -34,6 +34,11 @@ var watching = map[string]operation{
 		out: []result{{status: 200, about: "The key set.", kind: "application/jwk-set+json", bodies: []reflect.Type{reflect.TypeFor[keySetShape]()}}}},
 	"GET /openapi.json": {id: "getOpenAPI", tag: "watch", summary: "This document", out: []result{gives[map[string]any](200, "An OpenAPI 3.1 document.")}},
 	"GET /docs":         {id: "getDocs", tag: "watch", summary: "This document as a page", out: []result{givesText("text/html", "The page.")}},
+	"GET /demo": {id: "getDemo", tag: "watch", summary: "A page to try a FIDO2 key on", about: "In development only.", out: []result{givesText("text/html", "The page.")},
+		refuses: []problem.Code{problem.NotFound}},
+	"GET /.well-known/webauthn": {id: "getRelatedOrigins", tag: "watch", summary: "Pages on other domains that may use the same FIDO2 keys",
+		about: "What browsers ask for at the relying party's domain (WebAuthn Level 3 section 5.11.1).",
+		out:   []result{gives[relatedShape](200, "The pages.")}, refuses: []problem.Code{problem.NotFound}},
 	"GET /v1/linked/:hash": {id: "getLinked", tag: "authentications", summary: "The text behind a challenge",
 		about: "To anyone who knows its hash, byte for byte, until it expires: what a card agent shows before it asks for the PIN.",
 		out:   []result{gives[map[string]any](200, "The challenge text: canonical JSON (RFC 8785), whose SHA-256 is the challenge.")}},
@@ -78,8 +83,8 @@ var serving = map[string]operation{
 		out: []result{gives[customerOut](200, "The customer.")}},
 	"POST /v1/customers/:id/suspend": atAnyHour(operation{id: "suspendCustomer", tag: "customers", summary: "Suspend a customer (clauses 4.3.5, 4.6)", about: "Ends his sessions; nothing of his is granted until resumed.",
 		in: body((*exchange).suspendCustomer), out: []result{gives[customerOut](200, "Suspended.")}, refuses: []problem.Code{problem.Conflict}}),
-	"POST /v1/customers/:id/resume": {id: "resumeCustomer", tag: "customers", summary: "Let a customer back (clause 4.7)",
-		in: body((*exchange).resumeCustomer), out: []result{gives[customerOut](200, "Active.")}, refuses: []problem.Code{problem.Conflict}},
+	"POST /v1/customers/:id/resume": mayWait(operation{id: "resumeCustomer", tag: "customers", summary: "Let a customer back (clause 4.7)",
+		in: body((*exchange).resumeCustomer), out: []result{gives[customerOut](200, "Active.")}, refuses: []problem.Code{problem.Conflict}}),
 	"PUT /v1/customers/:id/pin": {id: "putPIN", tag: "customers", summary: "Set the PIN the customer chose", about: "With a proof of the customer. No member of staff may call it.",
 		in: body((*exchange).putPIN), out: []result{givesNothing("It is set.")}, refuses: []problem.Code{problem.ProofRequired, problem.AuthenticationFailed, problem.Conflict}},
 	"POST /v1/customers/:id/activation-secrets": {id: "sendSecret", tag: "customers", summary: "Send an activation secret to the customer",
@@ -120,14 +125,14 @@ var handling = map[string]operation{
 	"POST /v1/tokens/:ref/deliver":       moving("deliverToken", "Record that the customer has it (clause 5.20)", body((*exchange).deliverToken)),
 	"POST /v1/tokens/:ref/activate":      moving("activateToken", "Bring a delivered token to life", body((*exchange).activateToken), problem.AuthenticationFailed),
 	"POST /v1/tokens/:ref/suspend":       atAnyHour(moving("suspendToken", "Suspend a token", body((*exchange).suspendToken))),
-	"POST /v1/tokens/:ref/resume":        moving("resumeToken", "Bring a suspended token back", body((*exchange).resumeToken)),
+	"POST /v1/tokens/:ref/resume":        mayWait(moving("resumeToken", "Bring a suspended token back", body((*exchange).resumeToken))),
 	"POST /v1/tokens/:ref/report":        atAnyHour(moving("reportToken", "Report a token lost, stolen, damaged or suspected (clause 5.17.3)", body((*exchange).reportToken))),
-	"POST /v1/tokens/:ref/unlock":        moving("unlockToken", "End the locks of a token's credentials (clause 5.22)", body((*exchange).unlockToken)),
+	"POST /v1/tokens/:ref/unlock":        mayWait(moving("unlockToken", "End the locks of a token's credentials (clause 5.22)", body((*exchange).unlockToken))),
 	"POST /v1/tokens/:ref/resync":        resyncing,
-	"POST /v1/tokens/:ref/revoke":        moving("revokeToken", "Take a token out of use for good", body((*exchange).revokeToken)),
+	"POST /v1/tokens/:ref/revoke":        mayWait(moving("revokeToken", "Take a token out of use for good", body((*exchange).revokeToken))),
 	"POST /v1/tokens/:ref/return":        moving("returnToken", "Record that a revoked token came back", body((*exchange).returnToken)),
 	"POST /v1/tokens/:ref/wipe":          moving("wipeToken", "Record that a returned token was wiped", body((*exchange).wipeToken)),
-	"POST /v1/tokens/:ref/destroy":       moving("destroyToken", "Record that a returned token was destroyed", body((*exchange).destroyToken)),
+	"POST /v1/tokens/:ref/destroy":       mayWait(moving("destroyToken", "Record that a returned token was destroyed", body((*exchange).destroyToken))),
 }
 
 // moving is a step of a token's life: the token is answered as it is after it.
@@ -145,10 +150,10 @@ var resyncing = operation{
 }
 
 var enrolling = map[string]operation{
-	"POST /v1/enrollments": {id: "postEnrollment", tag: "tokens", summary: "Begin an app token", about: "Where the bank's policy allows one. The URI and its QR code hold the seed and are shown once. The proof is an activation secret of purpose enroll, or an authentication of purpose action, credential.enroll, whose data is this request without its proof.",
-		in: body((*exchange).postEnrollment), out: []result{gives[enrollmentOut](201, "It waits for the app's first code.")},
+	"POST /v1/enrollments": {id: "postEnrollment", tag: "tokens", summary: "Begin an app token or a FIDO2 key", about: "Where the bank's policy allows one. The URI of an app and its QR code hold the seed and are shown once. For a key the page passes fido.publicKey to PublicKeyCredential.parseCreationOptionsFromJSON and on to navigator.credentials.create. The proof is an activation secret of purpose enroll, or an authentication of purpose action, credential.enroll, whose data is this request without its proof.",
+		in: body((*exchange).postEnrollment), out: []result{gives[enrollmentOut](201, "It waits for the app's first code, or for the key.")},
 		refuses: []problem.Code{problem.ProofRequired, problem.AuthenticationFailed, problem.Conflict}},
-	"POST /v1/enrollments/:id/responses": {id: "respondEnrollment", tag: "tokens", summary: "Complete it with a code of the app", about: "The code is used up: it does not log in as well. Five wrong codes end it.",
+	"POST /v1/enrollments/:id/responses": {id: "respondEnrollment", tag: "tokens", summary: "Complete it with a code of the app, or with the key", about: "A code is used up: it does not log in as well. A key is judged by its attestation and the bank's policy (docs/fido.md). Five refused responses end it.",
 		in: body((*exchange).respondEnrollment), out: []result{gives[enrollmentOut](200, "The token is active.")}, refuses: []problem.Code{problem.AuthenticationFailed, problem.Conflict, problem.Expired}},
 }
 

@@ -12,7 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	"mohur/authn/fido"
 	"mohur/banktest"
+	"mohur/enrollment"
+	"mohur/parties"
 )
 
 var record = flag.Bool("record-examples", false, "write the answers of the bank into openapi/examples.json")
@@ -36,7 +39,9 @@ type teller struct {
 	*world
 	book  *book
 	real  map[string]string // what stands in the document → what it is in this bank
-	press uint64            // how often the token has answered an OCRA question
+	key   *banktest.Key
+	asked json.RawMessage // of a FIDO2 key, last
+	press uint64          // how often the token has answered an OCRA question
 }
 
 // appURI is what stands in the examples for the URI of an app.
@@ -46,9 +51,10 @@ const appURI = "otpauth://totp/bank.example:C-1001%20%28K7TQ%29?algorithm=SHA1&d
 const ocraSeed = "12345678901234567890123456789012"
 
 func TestEveryExampleOfTheDocumentIsTrue(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(w *world) { w.deps.RelatedOrigins = []byte(`{"origins":["https://shop.example"]}`) })
 	w.Enrollment.Apps = true
-	s := &teller{world: w, book: w.openAPI(), real: map[string]string{}}
+	w.AllowKeys(enrollment.FIDO{Policy: fido.Policy{AllowSelf: true}})
+	s := &teller{world: w, book: w.openAPI(), real: map[string]string{}, key: w.NewKey()}
 	text, err := os.ReadFile("openapi/examples.json")
 	w.must(nil, err)
 	var all []tale
@@ -73,7 +79,7 @@ func TestEveryExampleOfTheDocumentIsTrue(t *testing.T) {
 		}
 	}
 	for _, op := range s.book.operations {
-		if len(op.Examples) == 0 && op.ID != "getOpenAPI" && op.ID != "getDocs" {
+		if len(op.Examples) == 0 && op.ID != "getOpenAPI" && op.ID != "getDocs" && op.ID != "getDemo" {
 			t.Errorf("%s has no example", op.ID)
 		}
 	}
@@ -144,6 +150,8 @@ func (s *teller) before(st *tale) {
 		s.ended(s.really(st.Path["id"]))
 	case "listEntries":
 		s.checkpoint()
+	case "listApprovals": // from here on the supervisor is the development key
+		s.callers["supervisor"] = s.client(parties.CreateClientCommand{Caller: s.Staff(), Name: "development", Roles: parties.Roles()})
 	}
 }
 
@@ -173,6 +181,12 @@ func (s *teller) body(sent json.RawMessage) map[string]any {
 	}
 	if first, is := m["otp"].(map[string]any); is && first["code"] != nil { // the customer's app has scanned the picture
 		first["code"] = scan(s.T.(*testing.T), s.world, s.real[appURI]).code()
+	}
+	if m["fido"] != nil && m["kind"] == nil { // the browser asks the customer for his key
+		m["fido"] = json.RawMessage(s.key.Create(s.asked))
+	}
+	if m["method"] == "fido" {
+		m["credential"] = json.RawMessage(s.key.Get(s.asked))
 	}
 	return s.within(m).(map[string]any)
 }
@@ -246,6 +260,7 @@ func (s *teller) compare(t *testing.T, op *opened, st *tale, a *answer) {
 	for path, stands := range st.Keep {
 		s.real[stands] = o.str(path)
 	}
+	s.note(a.body)
 	if *record {
 		st.Answer = s.written(a.body)
 		return
@@ -257,6 +272,29 @@ func (s *teller) compare(t *testing.T, op *opened, st *tale, a *answer) {
 	s.book.valid(t, media.Schema, written.Value, "the answer in the document")
 	if got, want := shape(a.body), shape(written.Value); got != want {
 		t.Errorf("answered\n%s\n in the form\n%s\n and in the document it has the form\n%s", a.body, got, want)
+	}
+}
+
+// note keeps what the answer asks of a FIDO2 key.
+func (s *teller) note(body []byte) {
+	var asks struct {
+		FIDO struct {
+			PublicKey json.RawMessage `json:"publicKey"`
+		} `json:"fido"`
+		Methods []struct {
+			Options json.RawMessage `json:"options"`
+		} `json:"methods"`
+	}
+	if json.Unmarshal(body, &asks) != nil {
+		return // a list
+	}
+	for _, m := range asks.Methods {
+		if m.Options != nil {
+			s.asked = m.Options
+		}
+	}
+	if asks.FIDO.PublicKey != nil {
+		s.asked = asks.FIDO.PublicKey
 	}
 }
 

@@ -260,7 +260,7 @@ func handlerOf(e ast.Expr) (name string, takes bool) {
 				name = x.Sel.Name
 			}
 		case *ast.CallExpr:
-			if f, is := x.Fun.(*ast.Ident); is && (f.Name == "take" || f.Name == "anyHour") {
+			if f, is := x.Fun.(*ast.Ident); is && (f.Name == "take" || f.Name == "fourEyes" || f.Name == "anyHour") {
 				takes = true
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 
+	"mohur/approval"
 	"mohur/authn"
 	"mohur/custody"
 	"mohur/enrollment"
@@ -33,7 +34,7 @@ var (
 	locales       = []string{"az", "en", "ru"}
 	segments      = []string{"retail", "corporate"}
 	services      = []string{"information", "transactional"}
-	otpKinds      = texts([]tokens.Kind{tokens.HOTP, tokens.TOTP, tokens.OCRA})
+	tokenKinds    = texts([]tokens.Kind{tokens.HOTP, tokens.TOTP, tokens.OCRA, tokens.FIDO})
 	rowStates     = []string{"inert", "live", "suspended", "revoked", "quarantined", "damaged"}
 	sessionStates = []string{"live", "ended"}
 	decided       = texts([]risk.Decision{risk.Approved, risk.StepUp, risk.Held, risk.Rejected})
@@ -45,7 +46,9 @@ var enums = map[string][]string{
 	"beginIn.purpose":           texts([]authn.Purpose{authn.Login, authn.Action}),
 	"beginIn.channel":           texts(parties.Channels()),
 	"beginIn.acr":               texts([]authn.ACR{authn.Single, authn.Strong}),
-	"subjectIn.kind":            {"customer"},
+	"subjectIn.kind":            {"customer", "staff"},
+	"staffOut.state":            texts([]parties.CustomerState{parties.CustomerActive, parties.CustomerSuspended}),
+	"approvalOut.state":         texts(approval.States()),
 	"actionIn.name":             actions,
 	"answerIn.method":           methodNames(),
 	"authenticationOut.state":   attemptStates,
@@ -55,7 +58,7 @@ var enums = map[string][]string{
 	"authenticationOut.shown":   shownValues,
 	"authenticationOut.ways":    methodNames(),
 	"methodOut.method":          methodNames(),
-	"Offered.kind":              otpKinds,
+	"Offered.kind":              tokenKinds,
 	"verdictOut.state":          attemptStates,
 	"verdictOut.acr":            levels,
 	"verdictOut.shown":          shownValues,
@@ -78,12 +81,12 @@ var enums = map[string][]string{
 	"rotateIn.key":              texts([]hsm.Key{hsm.SeedKEK, hsm.PINSeal, hsm.DataKEK}),
 	"transportIn.kcv_form":      texts([]custody.Form{custody.CMAC, custody.ECB}),
 	"tokenOut.state":            texts(tokens.States()),
-	"credentialOut.kind":        otpKinds,
+	"credentialOut.kind":        tokenKinds,
 	"credentialOut.state":       rowStates,
 	"changeOut.move":            append([]string{"import", "enroll"}, texts(tokens.Moves())...),
 	"changeOut.from":            append([]string{""}, texts(tokens.States())...),
 	"changeOut.to":              texts(tokens.States()),
-	"enrollmentIn.kind":         texts([]tokens.Kind{tokens.HOTP, tokens.TOTP}),
+	"enrollmentIn.kind":         texts([]tokens.Kind{tokens.HOTP, tokens.TOTP, tokens.FIDO}),
 	"enrollmentOut.state":       {"pending", "completed"},
 	"reportIn.kind":             enrollment.ReportKinds(),
 	"customerReportIn.kind":     stoplist.Kinds(),
@@ -103,9 +106,10 @@ var enums = map[string][]string{
 	"stepOut.state":             texts(transactionStates),
 	"statusIn.state":            texts([]payment.State{payment.Executed, payment.Failed}),
 	"/v1/tokens?state":          texts(tokens.States()),
-	"/v1/tokens?kind":           otpKinds,
+	"/v1/tokens?kind":           tokenKinds,
 	"/v1/transactions?state":    texts(transactionStates),
 	"/v1/transactions?decision": decisions,
+	"/demo?lang":                locales,
 	"/docs?lang":                locales,
 }
 
@@ -129,6 +133,10 @@ var needed = map[string][]string{
 	"clientIn":         {"name", "roles"},
 	"transportIn":      {"name"},
 	"pairIn":           {"name"},
+	"staffIn":          {"id", "name", "roles"},
+	"staffReasonIn":    {"reason"},
+	"rolesIn":          {"roles"},
+	"rejectIn":         {"reason"},
 	"rotateIn":         {"key"},
 	"customerIn":       {"name", "locale", "segment"},
 	"pinIn":            {"pin", "proof"},
@@ -140,8 +148,7 @@ var needed = map[string][]string{
 	"activateIn":       {"activation_secret", "response"},
 	"reportIn":         {"kind"},
 	"resyncIn":         {"codes"},
-	"enrollmentIn":     {"customer", "kind", "proof"},
-	"finishIn":         {"otp"},
+	"enrollmentIn":     {"kind", "proof"},
 	"firstCodeIn":      {"code"},
 	"customerReportIn": {"kind", "channel", "details"},
 	"answerIn":         {"method"},

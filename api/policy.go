@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -99,6 +100,9 @@ func (x *exchange) getPolicy(context.Context) (reply, error) {
 	}
 	out.Ceiling = tokens.Ceiling()
 	for _, profile := range tokens.Profiles() {
+		if slices.Contains(profile.Kinds, tokens.FIDO) {
+			continue // its answers live as long as the attempt
+		}
 		out.OTP = append(out.OTP, otpRuleOf(profile))
 	}
 	return ok(out)

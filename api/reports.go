@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"mohur/canonical"
@@ -200,7 +201,7 @@ func (x *exchange) identify(ctx context.Context, identify Identify) (parties.Cal
 	if err == nil || asProblem(err).Code != problem.Unavailable {
 		return by, err
 	}
-	if key, ok := bearer(x.r.Header); ok {
+	if key, ok := bearer(x.r.Header); ok && strings.HasPrefix(key, "mk_") {
 		if by, err := x.server.Parties.Remembered(key); !problem.Is(err, problem.Unavailable) {
 			x.remembered = err == nil
 			return by, err

@@ -52,12 +52,13 @@ func (a *answerIn) secret(path string) (string, error) {
 	}
 	c.Unless(len(a.Code) <= maxSecret, path+"code", "is too long")
 	c.Unless(len(a.PIN) <= maxSecret, path+"pin", "is too long")
+	c.Unless(len(a.Credential) <= authn.MaxResponse, path+"credential", "is too long")
 	c.Unless(len(a.CredentialID) <= maxName, path+"credential_id", "is too long")
 	c.Unless(len(a.Binding) <= maxBinding, path+"binding", "has at most 512 bytes")
 	if err := c.Err(); err != nil {
 		return "", err
 	}
-	if wanted != "code" && wanted != "pin" {
+	if wanted != "code" && wanted != "pin" && wanted != "credential" {
 		return unread, nil
 	}
 	return secret, nil

@@ -24,6 +24,17 @@ var may = map[string]string{
 	"GET /v1/customers/:id/limits":              "frontend core helpdesk operator supervisor security auditor",
 	"GET /v1/customers/:id/sessions":            "frontend helpdesk operator supervisor security auditor",
 	"DELETE /v1/customers/:id/sessions":         "frontend helpdesk supervisor security",
+	"POST /v1/staff":                            "admin",
+	"GET /v1/staff":                             "supervisor security auditor admin",
+	"POST /v1/staff/:id/suspend":                "supervisor security admin",
+	"POST /v1/staff/:id/resume":                 "admin",
+	"PUT /v1/staff/:id/roles":                   "admin",
+	"POST /v1/staff/:id/invitations":            "admin",
+	"PUT /v1/staff/:id/pin":                     "frontend",
+	"GET /v1/approvals":                         "supervisor security auditor admin",
+	"GET /v1/approvals/:id":                     "supervisor security auditor admin",
+	"POST /v1/approvals/:id/approve":            "supervisor",
+	"POST /v1/approvals/:id/reject":             "supervisor",
 	"POST /v1/token-imports":                    "operator",
 	"GET /v1/token-imports/:id":                 "operator supervisor auditor",
 	"GET /v1/token-imports/:id/rejected":        "operator supervisor auditor",
@@ -83,7 +94,7 @@ var may = map[string]string{
 }
 
 // open is what answers without asking who calls.
-var open = []string{"GET /healthz", "GET /readyz", "GET /metrics", "GET /.well-known/jwks.json", "GET /openapi.json", "GET /docs", "GET /v1/linked/:hash"}
+var open = []string{"GET /healthz", "GET /readyz", "GET /metrics", "GET /.well-known/jwks.json", "GET /openapi.json", "GET /docs", "GET /demo", "GET /.well-known/webauthn", "GET /v1/linked/:hash"}
 
 func TestClause5_3_4_EveryRouteHasItsRoles(t *testing.T) {
 	w := newWorld(t)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"mohur/approval"
 	"mohur/audit"
 	"mohur/authn"
 	"mohur/custody"
@@ -42,6 +43,7 @@ type Deps struct {
 	Payments   *payment.Service
 	Parties    *parties.Service
 	Enrollment *enrollment.Service
+	Approvals  *approval.Service
 	Store      Store
 	HSM        hsm.Module
 	Keys       *custody.Service
@@ -50,7 +52,13 @@ type Deps struct {
 	// nil: the Check method of Store, which it then must have.
 	StoreCheck func(ctx context.Context) error
 
+	// Metadata says whether what is known of models of FIDO2 keys is current; nil:
+	// there is no source of it.
+	Metadata func() bool
+
 	Stops *stoplist.List // reports that wait for HSM or store; nil: such reports are refused while one is away
+
+	RelatedOrigins []byte // what browsers ask for at /.well-known/webauthn (WebAuthn Level 3 section 5.11.1); nil: nothing
 
 	Issuer      string     // the configured url: iss of what is signed
 	Development bool       // shown by /readyz; transport keys come in whole
@@ -152,7 +160,7 @@ func (d Deps) check() error {
 		there bool
 		name  string
 	}{
-		{d.Authn != nil, "Authn"}, {d.Payments != nil, "Payments"}, {d.Parties != nil, "Parties"}, {d.Enrollment != nil, "Enrollment"},
+		{d.Authn != nil, "Authn"}, {d.Payments != nil, "Payments"}, {d.Parties != nil, "Parties"}, {d.Enrollment != nil, "Enrollment"}, {d.Approvals != nil, "Approvals"},
 		{d.Store != nil, "Store"}, {d.StoreCheck != nil, "StoreCheck"}, {d.HSM != nil, "HSM"}, {d.Keys != nil, "Keys"}, {d.Log.Store != nil, "Log.Store"},
 		{d.Issuer != "", "Issuer"}, {d.Spool != "", "Spool"},
 	} {

@@ -141,7 +141,7 @@ func (w *world) start(change ...func(*world)) {
 	b := w.Bank
 	w.sealer = &audit.Sequencer{Store: b.Engine, Signer: b.HSM, Origin: origin, Now: b.Clock.Now}
 	w.deps = api.Deps{
-		Authn: b.Authn, Payments: b.Payments, Parties: b.Parties, Enrollment: b.Enrollment, Store: b.Store, HSM: b.HSM,
+		Authn: b.Authn, Payments: b.Payments, Parties: b.Parties, Enrollment: b.Enrollment, Approvals: b.Approvals, Store: b.Store, HSM: b.HSM,
 		Keys:       &custody.Service{Store: b.Store, Settler: b.Store, HSM: w.keys, Audit: b.Audit, Development: true, Now: b.Clock.Now},
 		StoreCheck: b.Engine.Check, Log: api.Log{Store: b.Engine, Verifier: w.verifier},
 		Issuer: banktest.Issuer, Development: true, Version: "test", Spool: w.spool,
@@ -150,6 +150,7 @@ func (w *world) start(change ...func(*world)) {
 	for _, f := range change {
 		f(w)
 	}
+	b.Approvals.Alone = w.deps.Development
 	var err error
 	if w.api, err = api.New(w.deps); err != nil {
 		w.T.Fatal(err)

@@ -57,7 +57,7 @@ func (s *Service) begin(ctx context.Context, cmd BeginCommand) (View, error) {
 	if err := s.Admit(cmd.Caller, cmd.Customer, cmd.Signals.IP); err != nil {
 		return View{}, err
 	}
-	leave, _, err := s.queue.enter(ctx, "begin/"+cmd.Customer)
+	leave, err := s.Alone(ctx, cmd.Customer)
 	if err != nil {
 		return View{}, err
 	}
@@ -156,6 +156,7 @@ func (s *Service) Open(ctx context.Context, o Opening) (View, []settle.Effect, [
 	if err != nil {
 		return View{}, nil, nil, problem.Away(err)
 	}
+	open, former := ofTransaction(open, o.Transaction)
 	challenge, offers, err := who.challenge(o, open)
 	if err != nil {
 		return View{}, nil, nil, err
@@ -171,10 +172,14 @@ func (s *Service) Open(ctx context.Context, o Opening) (View, []settle.Effect, [
 	effects := []settle.Effect{SaveAttempt{a}}
 	events := []audit.Event{s.event(o.Caller, who.customer, a, "authentication.opened", string(Pending), a.Cause, nil)}
 	for _, old := range s.displaced(open) {
-		old.State, old.Version = Expired, old.Version+1
-		old.PIN, old.Possession = nil, nil
+		old = old.over()
 		effects = append(effects, SaveAttempt{old})
 		events = append(events, s.event(o.Caller, who.customer, old, "authentication.displaced", string(Expired), "too-many-open", nil))
+	}
+	for _, old := range former { // only the last text approves
+		old = old.over()
+		effects = append(effects, SaveAttempt{old})
+		events = append(events, s.event(o.Caller, who.customer, old, "authentication.withdrawn", string(Expired), "asked-again", nil))
 	}
 	return View{Attempt: a, Text: challenge.Text, Reasons: who.reasons(o)}, effects, events, nil
 }

@@ -3,6 +3,8 @@ package authn
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"time"
 
@@ -197,10 +199,19 @@ func (s *Service) intact(ctx context.Context, c candidate, customer string) (boo
 // unjudged refuses where no credential could be judged; the row's MAC that a
 // judged one would get is made as well.
 func (j *judgement) unjudged(reason string) (ruling, error) {
-	if _, err := (settle.Hot{ID: j.service.decoy.ID}).Sign(j.ctx, j.service.HSM); err != nil {
+	if err := j.service.idleSwap(j.ctx); err != nil {
 		return ruling{}, problem.Away(err)
 	}
 	return j.refuse(reason)
+}
+
+// idleSwap makes the MAC of a row that nobody has seen before, as every row is that
+// takes another's place: one that was made before would be looked up (hsm.Recall).
+func (s *Service) idleSwap(ctx context.Context) error {
+	var b [8]byte
+	rand.Read(b[:])
+	_, err := settle.Hot{ID: s.decoy.ID, Counter: binary.BigEndian.Uint64(b[:])}.Sign(ctx, s.HSM)
+	return err
 }
 
 // wrong counts one failure on one credential.
@@ -238,7 +249,7 @@ func (j *judgement) right(c candidate, needPIN bool, pinText string, at time.Tim
 	return j.grant(c, needPIN, at)
 }
 
-// idleJudge and idleHMAC are the calls of a judgement without a credential.
+// idleJudge and idleVerify are the calls of a judgement without a credential.
 func (s *Service) idleJudge(ctx context.Context, m Method) error {
 	if _, err := (settle.Hot{ID: s.decoy.ID}).Sign(ctx, s.HSM); err != nil {
 		return err
@@ -256,7 +267,9 @@ func (s *Service) idleVerify(ctx context.Context, m Method) error {
 		return nil
 	}
 	p, _ := tokens.ProfileOf(tokens.DefaultProfile)
-	_, err := otp.Verify(ctx, s.HSM, otp.Response{Credential: s.decoy, Profile: p, Code: "00000000"})
+	_, err := otp.Verify(ctx, s.HSM, otp.Response{
+		Credential: s.decoy, Profile: p, Code: "x", Hot: settle.Hot{Counter: 1 << 20}, // in the midst of its life
+	})
 	return err
 }
 

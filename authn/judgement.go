@@ -151,8 +151,5 @@ func (j *judgement) idle() error {
 	if err := s.idleJudge(ctx, j.method); err != nil {
 		return problem.Away(err)
 	}
-	if _, err := (settle.Hot{ID: s.decoy.ID}).Sign(ctx, s.HSM); err != nil {
-		return problem.Away(err)
-	}
-	return nil
+	return away(s.idleSwap(ctx))
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"mohur/approval"
 	"mohur/audit"
 	"mohur/authn"
 	"mohur/authn/pin"
@@ -49,6 +50,7 @@ type Bank struct {
 	Authn      *authn.Service
 	Enrollment *enrollment.Service
 	Payments   *payment.Service
+	Approvals  *approval.Service
 	FIDO       enrollment.FIDO // see AllowKeys
 
 	rows *hsm.Recall
@@ -128,7 +130,7 @@ func (b *Bank) wire() {
 	pins := pin.NewVerifier(m, 2)
 	settings := authn.DefaultSettings(Issuer)
 	settings.FloorPIN, settings.FloorRefusal, settings.FloorBegin = 0, 0, 0 // tests of the floors set them
-	settings.Pace = fast                            // and those of the pace that
+	settings.Pace = fast                                                    // and those of the pace that
 	b.Parties = &parties.Service{Store: b.Store, Settler: b.Store, Keys: b.Keys, Audit: b.Audit, Now: now}
 	b.Authn = &authn.Service{
 		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Bank: b.Key, Audit: b.Audit, PINs: pins, Policy: policy, Settings: settings, Stops: b.Stops, Now: now,
@@ -138,6 +140,7 @@ func (b *Bank) wire() {
 		Zone: time.FixedZone("Asia/Baku", 4*3600), Now: now,
 	}
 	b.Authn.Payments, b.Authn.FIDO = b.Payments, b.FIDO.RP
+	b.Approvals = &approval.Service{Store: b.Store, Settler: b.Store, Keys: b.Keys, Audit: b.Audit, Now: now}
 	b.Enrollment = &enrollment.Service{
 		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, PINs: pins, Prover: b.Authn, Parties: b.Parties, Stops: b.Stops, Development: true, Now: now,
 		FIDO: b.FIDO,

@@ -33,7 +33,10 @@ func Formats() []string { return []string{FormatPSKC, FormatOATH, FormatYubico, 
 // checkFormat finds out the format and says which ways of opening the file go with
 // it. A file that is not recognised is no fault of the command: its job fails.
 func (s *Service) checkFormat(cmd *ImportCommand, c *problem.Check) error {
-	c.Unless(cmd.Format == formatAuto || slices.Contains(Formats(), cmd.Format), "format", "needs to be pskc, oath-csv, yubico-csv, safenet-xml or auto")
+	if cmd.Format != formatAuto && !slices.Contains(Formats(), cmd.Format) {
+		c.Unless(false, "format", "needs to be pskc, oath-csv, yubico-csv, safenet-xml or auto")
+		return nil
+	}
 	c.Unless(cmd.TransportKey == "" || cmd.Password == nil, "password", "name a transport key or a password, not both")
 	if cmd.Format == formatAuto {
 		found, err := recognise(cmd.File)
@@ -81,11 +84,13 @@ func recognise(file io.ReadSeeker) (string, error) {
 	if _, err := file.Seek(start, io.SeekStart); err != nil {
 		return "", err
 	}
-	text, err := io.ReadAll(seedfile.NewInput(bytes.NewReader(head[:n]), headSize))
+	text := make([]byte, headSize)
 	defer clear(text)
-	if err != nil {
+	n, err = io.ReadFull(seedfile.NewInput(bytes.NewReader(head[:n]), headSize), text)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return "", err
 	}
+	text = text[:n]
 	if bytes.HasPrefix(bytes.TrimLeft(text, seedfile.Blanks), []byte("<")) {
 		return xmlFormat(text), nil
 	}

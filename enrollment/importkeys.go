@@ -95,7 +95,11 @@ func (r *importRun) take(k seedfile.Key) error {
 		return err
 	}
 	k.Secret = nil
-	if h.had(c.Seed) {
+	had, err := r.had(h, c.Seed)
+	if err != nil {
+		return err
+	}
+	if had {
 		r.refuse(k.Index, k.Serial, k.KeyID, "the seed is the one the token had before it was wiped")
 		return nil
 	}

@@ -1,7 +1,8 @@
 package enrollment
 
 import (
-	"bytes"
+	"crypto/hmac"
+	"errors"
 	"slices"
 
 	"mohur/audit"
@@ -22,7 +23,7 @@ func deviceOf(k seedfile.Key) device { return device{k.Manufacturer, k.Serial} }
 type holder struct {
 	token tokens.Token // as stored; version 0: not there yet
 	keys  []string     // ids of the keys that this import has put on it
-	wiped [][]byte     // wrapped seeds of the keys it had before it was wiped
+	wiped [][]byte     // fingerprints of the seeds it had before it was wiped
 	fault string       // why no further key goes on it
 }
 
@@ -79,7 +80,14 @@ func (r *importRun) keysOf(h *holder) error {
 		if err != nil {
 			return problem.Away(err)
 		}
-		h.wiped = append(h.wiped, c.Seed.Blob)
+		if len(c.Seed.Blob) == 0 {
+			continue
+		}
+		sum, err := r.fingerprint(c.Seed)
+		if err != nil {
+			return err
+		}
+		h.wiped = append(h.wiped, sum)
 	}
 	return nil
 }
@@ -98,11 +106,30 @@ func (r *importRun) restocked(t tokens.Token) (tokens.Token, error) {
 	return next, nil
 }
 
-// had says whether a seed is one of before the wipe. Wrapping the same seed under
-// the same key gives the same blob (RFC 3394): a file of before, imported again,
-// would give its used codes a second life.
-func (h *holder) had(seed hsm.WrappedSeed) bool {
-	return slices.ContainsFunc(h.wiped, func(blob []byte) bool { return bytes.Equal(blob, seed.Blob) })
+// had says whether a seed is one of before the wipe: a file of before, imported
+// again, would give its used codes a second life.
+func (r *importRun) had(h *holder, seed hsm.WrappedSeed) (bool, error) {
+	if len(h.wiped) == 0 {
+		return false, nil
+	}
+	sum, err := r.fingerprint(seed)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(h.wiped, func(was []byte) bool { return hmac.Equal(was, sum) }), nil
+}
+
+// fingerprint tells a seed from another one whatever key it is wrapped under: its
+// HMAC, made in the HSM, of a text that is no moving factor of any code.
+func (r *importRun) fingerprint(seed hsm.WrappedSeed) ([]byte, error) {
+	sums, err := r.service.HSM.HMAC(r.ctx, seed, hsm.SHA256, []byte("the seed of a wiped token/v1"))
+	if err != nil {
+		return nil, away(err)
+	}
+	if len(sums) != 1 {
+		return nil, problem.Away(errors.New("enrollment: the module answered no HMAC"))
+	}
+	return sums[0], nil
 }
 
 func (r *importRun) newToken(k seedfile.Key) tokens.Token {

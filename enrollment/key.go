@@ -36,6 +36,15 @@ func (f FIDO) metadata() *fido.Metadata {
 	return f.Metadata()
 }
 
+// RelatedOrigins is what browsers ask for at /.well-known/webauthn; nil when there
+// is nothing to say.
+func (f FIDO) RelatedOrigins() []byte {
+	if f.RP == nil {
+		return nil
+	}
+	return f.RP.WellKnown()
+}
+
 // KeyCommand begins the registration of a FIDO2 key.
 type KeyCommand struct {
 	Caller   parties.Caller

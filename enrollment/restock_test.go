@@ -1,11 +1,14 @@
 package enrollment_test
 
 import (
+	"bytes"
 	"testing"
 
 	"mohur/authn"
 	"mohur/banktest"
 	"mohur/enrollment"
+	"mohur/hsm"
+	"mohur/hsm/hsmtest"
 	"mohur/parties"
 	"mohur/store/bolt"
 	"mohur/storecheck"
@@ -104,4 +107,30 @@ func opens(b *banktest.Bank, customer, code string) bool {
 		}
 	}
 	return v.Session != nil
+}
+
+// Clause 5.20: nor does the seed of before come back after the key that wraps seeds
+// has a next version, under which the same seed is another blob.
+func TestClause5_20_ARotationForgetsNoSeed(t *testing.T) {
+	b := banktest.New(t)
+	_, d := b.Person(pskc.HOTP)
+	for _, m := range []tokens.Move{tokens.Revoke, tokens.Return, tokens.Wipe} {
+		if _, err := b.Enrollment.Move(t.Context(), enrollment.MoveCommand{Caller: b.Staff(), Token: d.ID, Move: m, Reason: "r"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := hsmtest.SoftHSM(t).Rotate(t.Context(), hsm.SeedKEK); err != nil {
+		t.Fatal(err)
+	}
+	file := func(seed []byte) []byte {
+		return pskctest.File{Keys: []pskctest.Key{{
+			Manufacturer: "Example", Serial: d.Serial, KeyID: d.Serial + "-again", Algorithm: pskc.HOTP, Digits: 6, Secret: bytes.Clone(seed),
+		}}}.Plain()
+	}
+	if job := run(t, b, file(d.Secret(pskc.HOTP)), ""); job.Imported != 0 || job.Rejected != 1 {
+		t.Errorf("the seed of before: %+v", job)
+	}
+	if job := run(t, b, file(bytes.Repeat([]byte{7}, 20)), ""); job.Imported != 1 {
+		t.Errorf("another seed: %+v", job)
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"mohur/problem"
 	"mohur/seal"
 	"mohur/settle"
+	"mohur/tokens"
 )
 
 // linkLife is how long the link of a new member of staff is good.
@@ -139,7 +140,7 @@ func (s *Service) sealed(ctx context.Context, key seal.Key, notice, text string)
 // Supervision is how far the bank's own four eyes reach.
 type Supervision struct {
 	Supervisors int  // who have been made, whatever became of them
-	Standing    bool // one of them holds, or held, a token: he can decide
+	Standing    bool // one of them has brought a token to life: he can decide
 }
 
 // Supervision says whether there are people yet who can approve. Whoever was
@@ -159,7 +160,9 @@ func (s *Service) Supervision(ctx context.Context) (Supervision, error) {
 		if err != nil {
 			return Supervision{}, problem.Away(err)
 		}
-		out.Standing = out.Standing || len(held) > 0
+		out.Standing = out.Standing || slices.ContainsFunc(held, func(t tokens.Token) bool {
+			return slices.ContainsFunc(t.History, func(h tokens.Change) bool { return h.To == tokens.Active })
+		})
 	}
 	return out, nil
 }

@@ -103,13 +103,15 @@ func (pl plan) direction(name string, p pkg) (found []string) {
 }
 
 // outsiders: what belongs behind an edge is imported there only, by tests too,
-// and the domain does not reach it through others either.
+// and the domain does not reach it through others either, unless its one user is of
+// the domain itself.
 func (pl plan) outsiders(name string, p pkg) (found []string) {
 	if isSuite(name) {
 		return nil
 	}
 	from := pl.floorOf(name)
 	direct := slices.Concat(p.Imports, p.TestImports, p.XTestImports)
+	inside := func(name string) bool { at := pl.floorOf(name); return at >= 0 && pl.floors[at].domain }
 	for _, o := range pl.outside {
 		within := func(path string) bool { return path == o.module || strings.HasPrefix(path, o.module+"/") }
 		switch {
@@ -117,6 +119,7 @@ func (pl plan) outsiders(name string, p pkg) (found []string) {
 		case slices.ContainsFunc(direct, within):
 			found = append(found, fmt.Sprintf("%s imports %s, which is for %s only",
 				name, o.module, strings.Join(o.only, ", ")))
+		case slices.ContainsFunc(o.only, inside):
 		case from >= 0 && pl.floors[from].domain && slices.ContainsFunc(p.Deps, within):
 			found = append(found, fmt.Sprintf("%s is of the domain and reaches %s through what it imports", name, o.module))
 		}

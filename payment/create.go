@@ -120,6 +120,7 @@ func (s *Service) decide(ctx context.Context, cmd CreateCommand, session authn.S
 	now := s.Now()
 	in := risk.Payment{Minor: minor, Currency: cmd.Amount.Currency, Signals: cmd.Signals, Exempt: exempt}
 	draft := &draft{service: s, ctx: ctx, by: cmd.Caller, ip: cmd.Signals.IP, customer: c, now: now}
+	defer draft.done()
 	draft.t.Channel, draft.t.Reference, draft.t.Policy = cmd.Channel, cmd.Reference, s.Policy.Version
 	if err := draft.allowance(&in); err != nil {
 		return View{}, settle.Result{}, err
@@ -173,10 +174,18 @@ type draft struct {
 	d        Details
 	now      time.Time
 	opened   *authn.View
+	leave    func()     // lets the next attempt of the customer be opened; nil while none is
 	spent    settle.Hot // the customer's allowance as it was read
 	counted  uint64     // version it gets with this, 0 if it does not move
 	effects  []settle.Effect
 	events   []audit.Event
+}
+
+// done is called when the draft has been settled or given up.
+func (x *draft) done() {
+	if x.leave != nil {
+		x.leave()
+	}
 }
 
 // require ties what is settled to a customer, session and credential that are
@@ -237,7 +246,12 @@ func (x *draft) stepUp(reasons []risk.Reason) error {
 
 // ask opens an authentication for the transaction, with a text of its own.
 func (x *draft) ask(reasons []risk.Reason) error {
-	s, expires := x.service, x.now.Add(x.service.Authn.Settings.AttemptLife).UTC().Truncate(time.Second)
+	s := x.service
+	var err error
+	if x.leave, err = s.Authn.Alone(x.ctx, x.customer.ID); err != nil {
+		return err
+	}
+	expires := x.now.Add(s.Authn.Settings.AttemptLife).UTC().Truncate(time.Second)
 	if expires.After(x.t.ExpiresAt) {
 		expires = x.t.ExpiresAt
 	}

@@ -16,36 +16,41 @@ import (
 // again when somebody else was faster.
 func (s *Service) change(ctx context.Context, by parties.Caller, id, name string, f func(x *draft) error) (View, error) {
 	for range maxTries {
-		t, c, err := s.load(ctx, by, id)
-		if err != nil {
-			return View{}, err
-		}
-		d, err := s.details(ctx, t, c)
-		if err != nil {
-			return View{}, err
-		}
-		x := &draft{service: s, ctx: ctx, by: by, customer: c, t: t, d: d, now: s.Now()}
-		x.t.Version++
-		if x.t.State == PendingProof && !x.now.Before(x.t.ExpiresAt) {
-			x.t.State = Expired // nothing can be done with it any more
-		}
-		if err := f(x); err != nil {
-			return View{}, err
-		}
-		if err := x.save(name, ""); err != nil {
-			return View{}, err
-		}
-		r, err := s.settle(ctx, x.effects, x.events...)
-		if err != nil {
-			return View{}, err
-		}
-		if r.Outcome == settle.Done {
-			v, err := s.view(ctx, x.t, c)
-			v.Authentication = x.opened
+		if v, done, err := s.changeOnce(ctx, by, id, name, f); done || err != nil {
 			return v, err
 		}
 	}
 	return View{}, errContended
+}
+
+func (s *Service) changeOnce(ctx context.Context, by parties.Caller, id, name string, f func(x *draft) error) (v View, done bool, err error) {
+	t, c, err := s.load(ctx, by, id)
+	if err != nil {
+		return View{}, false, err
+	}
+	d, err := s.details(ctx, t, c)
+	if err != nil {
+		return View{}, false, err
+	}
+	x := &draft{service: s, ctx: ctx, by: by, customer: c, t: t, d: d, now: s.Now()}
+	defer x.done()
+	x.t.Version++
+	if x.t.State == PendingProof && !x.now.Before(x.t.ExpiresAt) {
+		x.t.State = Expired // nothing can be done with it any more
+	}
+	if err := f(x); err != nil {
+		return View{}, false, err
+	}
+	if err := x.save(name, ""); err != nil {
+		return View{}, false, err
+	}
+	r, err := s.settle(ctx, x.effects, x.events...)
+	if err != nil || r.Outcome != settle.Done {
+		return View{}, false, err
+	}
+	v, err = s.view(ctx, x.t, c)
+	v.Authentication = x.opened
+	return v, true, err
 }
 
 // in refuses a change from a state that does not allow it.
@@ -105,7 +110,9 @@ func (s *Service) Cancel(ctx context.Context, by parties.Caller, id string) (Vie
 			return err
 		}
 		x.t.step(x.now, Cancelled, "", by.ID)
-		return nil
+		effects, events, err := s.Authn.Withdraw(ctx, by, x.customer, x.t.ID, "cancelled")
+		x.effects, x.events = append(x.effects, effects...), append(x.events, events...)
+		return err
 	})
 }
 

@@ -30,7 +30,7 @@ func (s *Service) Proven(ctx context.Context, a authn.Attempt, p authn.Proof, ov
 	if err != nil {
 		return authn.Consequence{}, err
 	}
-	if p.ACR.Rank() < authn.ACR(s.Policy.PaymentACR).Rank() || !proves(t, d) {
+	if p.ACR.Rank() < authn.ACR(s.Policy.PaymentACR).Rank() || seen[p.Shown] < seen[s.Policy.PaymentShown] || !proves(t, d) {
 		return authn.Consequence{}, authn.ErrNotPending
 	}
 	x := &draft{service: s, ctx: ctx, by: p.By, customer: c, t: t, d: d, now: p.At}
@@ -41,6 +41,9 @@ func (s *Service) Proven(ctx context.Context, a authn.Attempt, p authn.Proof, ov
 	}
 	return x.approve()
 }
+
+// seen ranks what a customer saw of what he proved. What is not known is nothing.
+var seen = map[string]int{"none": 0, "agent": 1, "device": 2}
 
 // proves reports whether the text the proof is bound to says what the record
 // says: the authorization is signed from the record, so nothing in it may differ

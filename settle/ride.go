@@ -40,6 +40,9 @@ func rideOf(ctx context.Context) *Ride {
 
 // Done reports whether the change was made, and what goes along with it.
 func (r *Ride) Done() bool {
+	if r == nil {
+		return false
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.done
@@ -47,6 +50,9 @@ func (r *Ride) Done() bool {
 
 // Overtaken reports whether a change was refused because of what goes along.
 func (r *Ride) Overtaken() bool {
+	if r == nil {
+		return false
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.overtaken

@@ -6,7 +6,9 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -28,12 +30,21 @@ const (
 )
 
 // The forms of what is sealed. The first held one hash, without the time at
-// which it was chosen.
+// which it was chosen; the second did not know the way it was set.
 const (
 	oneHash  = 1
-	hashForm = 2
+	timeForm = 2
+	wayForm  = 3
 	timeSize = 8
+	waySize  = 1
 )
+
+// ways are the channels of the activation secrets that PINs are set by, as they are
+// sealed. The list only grows.
+var ways = []string{"", "sms", "email", "letter", "link"}
+
+// newNumber marks the numbers: no version comes near it.
+const newNumber = 1 << 63
 
 // ErrRecord says that a sealed hash opened to something else: the record was
 // changed.
@@ -64,22 +75,36 @@ func NewVerifier(m HSM, slots int) *Verifier {
 	return &Verifier{hsm: m, slots: make(chan struct{}, max(1, slots))}
 }
 
-// place binds a sealed hash to its customer and version, and the version is
-// also in the hot row: an older PIN put back does not open.
-func place(customer string, version uint64) string {
-	return "pin/" + customer + "/" + strconv.FormatUint(version, 10)
+// place binds a sealed hash to its customer and number, and the number is also in
+// the hot row: an older PIN put back does not open.
+func place(r Record) string {
+	return "pin/" + r.Customer + "/" + strconv.FormatUint(r.Bond(), 10)
 }
 
-// Next makes the record of a new PIN, with the hash of it and of those before it,
-// keep in all. It is ErrUsed when the PIN is one of the keep last ones. old is the
-// record to be replaced; one without Sealed has no history.
-func (v *Verifier) Next(ctx context.Context, old Record, pin string, keep int, at time.Time) (Record, error) {
+// New is a PIN that is to be set.
+type New struct {
+	PIN  string
+	Keep int    // how many are remembered, this one included
+	Way  string // channel of the activation secret it is set by; "": set by an authentication
+	At   time.Time
+}
+
+// Next makes the record of a new PIN, with the hash of it and of those before it. It
+// is ErrUsed when the PIN is one of the last that are kept. old is the record to be
+// replaced; one without Sealed has no history.
+func (v *Verifier) Next(ctx context.Context, old Record, n New) (Record, error) {
+	pin, keep, at := n.PIN, n.Keep, n.At
+	way := slices.Index(ways, n.Way)
+	if way < 0 {
+		return Record{}, fmt.Errorf("pin: the way %q is not known", n.Way)
+	}
 	var before [][]byte
 	if len(old.Sealed) > 0 {
-		var err error
-		if before, err = v.hashes(ctx, old); err != nil {
+		box, err := v.open(ctx, old)
+		if err != nil {
 			return Record{}, err
 		}
+		before = box.hashes
 	}
 	before = before[:min(keep, len(before))]
 	for _, h := range before {
@@ -98,49 +123,71 @@ func (v *Verifier) Next(ctx context.Context, old Record, pin string, keep int, a
 		return Record{}, err
 	}
 	next := old
-	next.Version, next.ChangedAt = old.Version+1, at.UTC()
-	plain := binary.BigEndian.AppendUint64([]byte{hashForm}, uint64(at.Unix()))
-	plain = append(append(plain, salt...), sum...)
+	next.Version, next.ChangedAt, next.Number = old.Version+1, at.UTC(), number()
+	plain := binary.BigEndian.AppendUint64([]byte{wayForm}, uint64(at.Unix()))
+	plain = append(append(append(plain, byte(way)), salt...), sum...)
 	for _, h := range before[:min(keep-1, len(before))] {
 		plain = append(plain, h...)
 	}
-	next.Sealed, err = v.hsm.Seal(ctx, hsm.PINSeal, place(next.Customer, next.Version), plain)
+	next.Sealed, err = v.hsm.Seal(ctx, hsm.PINSeal, place(next), plain)
 	return next, err
+}
+
+func number() uint64 {
+	b := make([]byte, 8)
+	rand.Read(b)
+	return binary.BigEndian.Uint64(b) | newNumber
 }
 
 // Verify reports whether pin is the one of the record. The caller has already
 // found the possession proof right. An error is not a wrong PIN.
 func (v *Verifier) Verify(ctx context.Context, r Record, pin string) (bool, error) {
-	all, err := v.hashes(ctx, r)
+	box, err := v.open(ctx, r)
 	if err != nil {
 		return false, err
 	}
-	return v.same(ctx, all[0], pin)
+	return v.same(ctx, box.hashes[0], pin)
 }
 
-// hashes opens a record: salt ‖ hash of the PIN and of those before it.
-func (v *Verifier) hashes(ctx context.Context, r Record) ([][]byte, error) {
-	plain, err := v.hsm.Open(ctx, hsm.PINSeal, place(r.Customer, r.Version), r.Sealed)
+// Way returns the channel of the activation secret that a PIN was set by; "" of one
+// that was set by an authentication, and of one that is older than this is known.
+func (v *Verifier) Way(ctx context.Context, r Record) (string, error) {
+	box, err := v.open(ctx, r)
+	return box.way, err
+}
+
+// box is what is sealed: salt ‖ hash of the PIN and of those before it, and the way
+// the PIN was set.
+type box struct {
+	way    string
+	hashes [][]byte
+}
+
+func (v *Verifier) open(ctx context.Context, r Record) (box, error) {
+	plain, err := v.hsm.Open(ctx, hsm.PINSeal, place(r), r.Sealed)
 	if err != nil {
 		if hsm.ClassOf(err) == hsm.ClassBlob {
-			return nil, ErrRecord
+			return box{}, ErrRecord
 		}
-		return nil, err
+		return box{}, err
 	}
+	var out box
+	timed := len(plain) > timeSize && binary.BigEndian.Uint64(plain[1:]) == uint64(r.ChangedAt.Unix())
 	switch {
-	case len(plain) == 1+entrySize && plain[0] == oneHash:
+	case len(plain) == 1+entrySize && plain[0] == oneHash && r.Number == 0:
 		plain = plain[1:]
-	case len(plain) >= 1+timeSize+entrySize && plain[0] == hashForm && binary.BigEndian.Uint64(plain[1:]) == uint64(r.ChangedAt.Unix()):
+	case timed && plain[0] == timeForm && r.Number == 0:
 		plain = plain[1+timeSize:]
+	case timed && plain[0] == wayForm && len(plain) > 1+timeSize && int(plain[1+timeSize]) < len(ways):
+		out.way, plain = ways[plain[1+timeSize]], plain[1+timeSize+waySize:]
 	default:
-		return nil, ErrRecord
+		return box{}, ErrRecord
 	}
-	var out [][]byte
 	for ; len(plain) >= entrySize; plain = plain[entrySize:] {
-		out = append(out, plain[:entrySize])
+		out.hashes = append(out.hashes, plain[:entrySize])
 	}
-	if len(plain) != 0 {
-		return nil, ErrRecord
+	if len(plain) != 0 || len(out.hashes) == 0 {
+		return box{}, ErrRecord
 	}
 	return out, nil
 }

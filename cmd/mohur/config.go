@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"mohur/approval"
 	"mohur/authn"
 	"mohur/authn/lock"
 	"mohur/authn/pin"
@@ -54,10 +55,12 @@ type Config struct {
 		MinDigits, MaxDigits, History int
 		MinAge, MaxAge                time.Duration
 	}
+	Approval   struct{ Life time.Duration }
 	Enrollment struct {
 		BankName string
 		Apps     *bool // nil: in development
 	}
+	FIDO   fidoConfig
 	Limits struct {
 		CallerRate, CallerBurst, CustomerRate, CustomerBurst, SourceRate, SourceBurst int
 		CustomerFailures, SourceFailures, Connections                                 int
@@ -102,7 +105,9 @@ func defaults() *Config {
 	c.Auth.Attempt, c.Auth.FloorPIN, c.Auth.FloorRefusal, c.Auth.FloorBegin = 5*time.Minute, 150*time.Millisecond, 25*time.Millisecond, 10*time.Millisecond
 	c.Auth.Failures, c.Auth.MaxOpen, c.Auth.PINSlots = 5, 20, 2
 	c.Auth.Locks = lock.Defaults().Ladder
+	c.Approval.Life = approval.DefaultLife
 	c.PIN.MinDigits, c.PIN.MaxDigits, c.PIN.History = pin.MinDigits, pin.MaxDigits, pin.DefaultHistory
+	c.FIDO.MDSRefresh = 24 * time.Hour
 	c.Limits.CallerRate, c.Limits.CallerBurst, c.Limits.Connections = 500, 1000, 4096
 	pace := authn.DefaultPace()
 	c.Limits.CustomerRate, c.Limits.CustomerBurst = pace.Customer.PerSecond, pace.Customer.Burst
@@ -144,6 +149,13 @@ func (c *Config) resolve() {
 	for _, s := range c.settings() {
 		if p, ok := s.value.(pathValue); ok && *p.to != "" && !filepath.IsAbs(*p.to) {
 			*p.to = filepath.Join(c.Dir, *p.to)
+		}
+		if l, ok := s.value.(listValue); ok && l.paths {
+			for i, path := range *l.to {
+				if !filepath.IsAbs(path) {
+					(*l.to)[i] = filepath.Join(c.Dir, path)
+				}
+			}
 		}
 	}
 }

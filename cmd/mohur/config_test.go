@@ -81,6 +81,8 @@ func TestConfigSettings(t *testing.T) {
 			to = v.to
 		case locksValue:
 			to = v.to
+		case listValue:
+			to = v.to
 		default:
 			t.Fatalf("%s has a value of a new kind", s.key)
 		}

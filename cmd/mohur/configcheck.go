@@ -61,6 +61,7 @@ func (c *Config) check() (found []fault) {
 	if name := c.Enrollment.BankName; strings.Contains(name, ":") || len(name) > 64 {
 		add("enrollment.bank_name", "needs to be without a colon and at most 64 bytes: apps end the name at it")
 	}
+	found = append(found, c.checkFIDO()...)
 	if c.Audit.Origin != "" && strings.ContainsAny(c.Audit.Origin, "+ \t") {
 		add("audit.origin", "needs to be without spaces and +")
 	}

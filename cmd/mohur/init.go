@@ -122,6 +122,7 @@ func (o initOptions) configuration(dir string) (*Config, error) {
 		if c.URL == "" {
 			c.URL = developmentURL(o.listen)
 		}
+		c.developmentKeys()
 	}
 	if c.HSM.PINFile != "" && !o.development {
 		abs, err := filepath.Abs(c.HSM.PINFile)

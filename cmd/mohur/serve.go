@@ -138,6 +138,7 @@ const (
 func (s *server) background(ctx context.Context) {
 	s.workers.Go(func() { s.mergeStops(ctx) })
 	s.workers.Go(func() { s.sweepStore(ctx) })
+	s.workers.Go(func() { s.watchKeys(ctx) })
 	s.workers.Go(func() {
 		if err := s.sequencer.Run(ctx); err != nil {
 			s.health.stopped(err)

@@ -25,12 +25,14 @@ var sections = map[string]string{
 	"session":        "How long somebody who has logged in stays so (clause 5.22).",
 	"authentication": "Attempts to log in or to confirm (clauses 5.22, 5.23).",
 	"pin":            "The PINs that customers choose (clause 5.22). Patterns, dates and common PINs are refused always.",
+	"approval":       "Acts that take two people (clause 5.3.6, docs/staff.md).",
 	"enrollment":     "How credentials come to customers.",
+	"fido":           "FIDO2 keys (docs/fido.md). What is not loosened here is refused.",
 	"limits":         "What is beyond a limit is told to come back later (429) and is neither judged nor counted.",
 }
 
 func (c *Config) settings() []setting {
-	return []setting{
+	return append([]setting{
 		{"url", "The address under which clients know this server. It is the issuer (iss) of every\nchallenge, token and authorization, whatever the server listens on.", textValue{&c.URL}},
 		{"listen", "Address and port of the API.", textValue{&c.Listen}},
 		{"development", "Plain seed files are taken, one-time secrets are told in answers, and the development\nkey has every role. Refused with a listener that others can reach.", boolValue{&c.Development}},
@@ -85,6 +87,8 @@ func (c *Config) settings() []setting {
 		{"pin.min_age", "A younger PIN is changed only with an activation secret, so that nobody changes his way\naround the history; 0s: any PIN may be changed.", durationValue{&c.PIN.MinAge, 0, 720 * time.Hour}},
 		{"pin.max_age", "An older PIN proves nothing but its own change; 0s: none is too old, which is what NIST\nSP 800-63B asks for.", durationValue{&c.PIN.MaxAge, 0, 17520 * time.Hour}},
 
+		{"approval.life", "How long an act waits for its second person.", durationValue{&c.Approval.Life, time.Minute, 720 * time.Hour}},
+
 		{"enrollment.bank_name", "The bank's name on letters and in authenticator apps; left out, the host of url.", textValue{&c.Enrollment.BankName}},
 		{"enrollment.apps", "Customers may have their one-time passwords made by an authenticator app; left out, in\ndevelopment only.", choiceValue{&c.Enrollment.Apps}},
 
@@ -99,5 +103,5 @@ func (c *Config) settings() []setting {
 		{"limits.slow_window", "How long a refused answer counts,", durationValue{&c.Limits.SlowWindow, time.Minute, time.Hour}},
 		{"limits.slow_most", "and the longest wait, 60s at most.", durationValue{&c.Limits.SlowMost, time.Second, time.Minute}},
 		{"limits.connections", "Open connections. When all are taken, a newcomer takes a place from those who have sent no\nrequest yet or from the idle ones, whichever are more: that of the one who has waited longest.", intValue{&c.Limits.Connections, 16, 100000}},
-	}
+	}, c.fidoSettings()...)
 }

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"mohur/api"
+	"mohur/approval"
 	"mohur/authn"
+	"mohur/authn/fido"
 	"mohur/authn/lock"
 	"mohur/authn/pin"
 	"mohur/custody"
@@ -31,6 +33,8 @@ type server struct {
 	payments   *payment.Service
 	enrollment *enrollment.Service
 	custody    *custody.Service
+	metadata   *fido.Loader    // nil: there is no source of it
+	keyring    enrollment.FIDO // FIDO2 keys
 	stops      *stoplist.List
 	api        *api.Server
 	health     *health
@@ -73,10 +77,13 @@ func (s *server) services(ctx context.Context) error {
 	if err := s.openStops(ctx); err != nil {
 		return err
 	}
+	if err := s.openKeys(); err != nil {
+		return err
+	}
 	pins := pin.NewVerifier(s.hsm, c.Auth.PINSlots)
 	s.authn = &authn.Service{
 		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Bank: s.bank, Audit: s.audit, PINs: pins,
-		Policy: policy, Settings: c.authnSettings(), Stops: s.stops, Now: time.Now, Observe: s.metrics.answered,
+		Policy: policy, Settings: c.authnSettings(), Stops: s.stops, Now: time.Now, Observe: s.metrics.answered, FIDO: s.keyring.RP,
 	}
 	s.payments = &payment.Service{
 		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Audit: s.audit, Authn: s.authn,
@@ -86,7 +93,7 @@ func (s *server) services(ctx context.Context) error {
 	s.enrollment = &enrollment.Service{
 		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Audit: s.audit, PINs: pins, Prover: s.authn,
 		Parties: s.parties, Stops: s.stops, Development: c.Development, Floor: c.Auth.FloorPIN, Now: time.Now,
-		PINRules: c.pinRules(), Limits: c.guessing(), BankName: c.bankName(), Apps: c.apps(),
+		PINRules: c.pinRules(), Limits: c.guessing(), BankName: c.bankName(), Apps: c.apps(), FIDO: s.keyring,
 	}
 	s.custody = &custody.Service{Store: s.records, Settler: s.records, HSM: s.hsm, Audit: s.audit, Development: c.Development, Now: time.Now}
 	if err := s.authn.Start(ctx); err != nil {
@@ -151,8 +158,13 @@ func (s *server) serveAPI(ctx context.Context) error {
 		return fmt.Errorf("store.spool: %w", err)
 	}
 	s.api, err = api.New(api.Deps{
-		Authn: s.authn, Payments: s.payments, Parties: s.parties, Enrollment: s.enrollment, Store: s.records, StoreCheck: s.store.Check, HSM: s.hsm, Keys: s.custody, Stops: s.stops,
-		Log:    api.Log{Store: s.store, Verifier: verifier, Health: s.health.state},
+		Authn: s.authn, Payments: s.payments, Parties: s.parties, Enrollment: s.enrollment,
+		Approvals: &approval.Service{
+			Store: s.records, Settler: s.records, Keys: s.keys, Audit: s.audit, Life: c.Approval.Life, Now: time.Now, Alone: c.Development,
+		},
+		Store: s.records, StoreCheck: s.store.Check, HSM: s.hsm, Keys: s.custody, Stops: s.stops,
+		Log:      api.Log{Store: s.store, Verifier: verifier, Health: s.health.state},
+		Metadata: s.freshMetadata(), RelatedOrigins: s.keyring.RelatedOrigins(),
 		Issuer: c.URL, Development: c.Development, Version: version, Spool: c.Store.Spool,
 		CallerRate: rate.Limit{PerSecond: c.Limits.CallerRate, Burst: c.Limits.CallerBurst},
 		Logger:     s.logger, Registry: s.metrics.registry,

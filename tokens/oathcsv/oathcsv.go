@@ -80,7 +80,7 @@ func parse(c [][]byte, opt seedfile.Options) (k seedfile.Key, secret []byte, err
 	k.Algorithm = algorithms[strings.ToLower(string(c[kind]))]
 	k.KeyID = string(k.Algorithm)
 	if k.Algorithm == "" {
-		return k, nil, fmt.Errorf("the type %q is not hotp, totp or ocra", seedfile.Clean(string(c[kind]), 40))
+		return k, nil, errors.New("the type in column 3 is not hotp, totp or ocra") // not quoted: with columns mixed up it is the seed
 	}
 	if len(c) > columns {
 		return k, nil, fmt.Errorf("the line has %d columns; the format has %d", len(c), columns)

@@ -91,7 +91,7 @@ func TestLinesThatAreRejected(t *testing.T) {
 		"A-1":                                            "names no type",
 		"A-1," + seed:                                    "names no type",
 		"A-1," + seed + ",":                              "names no type",
-		"A-1," + seed + ",yubikey":                       `type "yubikey" is not`,
+		"A-1," + seed + ",yubikey":                       "the type in column 3 is not",
 		"A-1," + seed + ",hotp":                          "no number of digits",
 		"A-1," + seed + ",hotp,":                         "no number of digits",
 		"A-1," + seed + ",hotp,six":                      "number of digits",
@@ -117,9 +117,10 @@ func TestLinesThatAreRejected(t *testing.T) {
 		"A 1," + seed + ",hotp,6":                        "serial number is not",
 		"\u202e1," + seed + ",hotp,6":                    "serial number is not",
 		strings.Repeat("A", 65) + "," + seed + ",hotp,6": "serial number is not",
-		`"A-1","` + seed + `","hotp","6"`:                `type "\"hotp\""`,
+		`"A-1","` + seed + `","hotp","6"`:                "the type in column 3 is not",
 		"A-1;" + seed + ";hotp;6":                        "names no type",
 		"Z-9," + seed + ",hotp,8":                        "twice",
+		"A-1,hotp," + seed:                               "the type in column 3 is not", // and the seed is not told
 	} {
 		o := read([]byte("Z-9,"+seed+",hotp,6\n"+line+"\nZ-8,"+seed+",hotp,6\n"), acme)
 		if o.err != nil || len(o.keys) != 2 || len(o.rejected) != 1 {

@@ -1,0 +1,64 @@
+"use strict";
+const at = id => document.getElementById(id);
+let session = "";
+const surroundings = {ip: "192.0.2.1", user_agent: navigator.userAgent.slice(0, 200), device_id: "demo", country: "AZ"};
+
+async function ask(method, path, body) {
+  const answer = await fetch(path, {
+    method, headers: {"Authorization": "Bearer " + at("key").value.trim(), "Content-Type": "application/json"}, body: JSON.stringify(body), cache: "no-store",
+  });
+  const out = await answer.json();
+  if (!answer.ok) throw new Error(answer.status + " " + (out.title || "") + "\n" + (out.detail || "") +
+    (out.errors || []).map(e => "\n" + e.field + " " + e.message).join(""));
+  return out;
+}
+
+async function register() {
+  const customer = at("customer").value, path = "/v1/customers/" + encodeURIComponent(customer);
+  await ask("PUT", path, {name: "Demo", locale: "en", contacts: {phone: "+994501234567", email: "demo@bank.test"}, segment: "retail",
+    contract_ref: "DEMO", contract_version: "1", kyc_ref: "DEMO"});
+  const {secret} = await ask("POST", path + "/activation-secrets", {purpose: "enroll", channel: "sms"});
+  const begun = await ask("POST", "/v1/enrollments", {customer, kind: "fido", proof: {activation_secret: secret}});
+  const made = await navigator.credentials.create({publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(begun.fido.publicKey)});
+  const {token} = await ask("POST", "/v1/enrollments/" + begun.id + "/responses", {fido: made.toJSON()});
+  return token;
+}
+
+// prove answers an authentication with a key.
+async function prove(authentication) {
+  const method = authentication.methods.find(m => m.method === "fido");
+  if (!method) throw new Error("no key: " + authentication.methods.map(m => m.method).join(", "));
+  const given = await navigator.credentials.get({publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(method.options)});
+  return ask("POST", "/v1/authentications/" + authentication.id + "/responses", {method: "fido", credential: given.toJSON()});
+}
+
+async function login() {
+  const granted = await prove(await ask("POST", "/v1/authentications", {customer: at("customer").value, purpose: "login", channel: "internet", context: surroundings}));
+  session = granted.session.access_token;
+  return {state: granted.state, acr: granted.acr, amr: granted.amr};
+}
+
+async function pay() {
+  const made = await ask("POST", "/v1/transactions", {
+    access_token: session, reference: "DEMO-" + crypto.randomUUID(), channel: "internet", service: "transactional", amount: {value: at("amount").value, currency: "AZN"},
+    purpose: "demo", payer: {name: "Demo", account: "AZ21NABZ00000000137010001944", bank: "Bank"},
+    payee: {name: "Demo", account: at("payee").value, bank: "Bank", country: "AZ"}, context: surroundings,
+  });
+  if (made.state !== "pending" && !(made.authentications || []).length) return {state: made.state, decision: made.decision};
+  const granted = await prove(made.authentications[made.authentications.length - 1]);
+  return {state: granted.state, acr: granted.acr, shown: granted.shown, transaction: granted.transaction};
+}
+
+for (const [id, act] of Object.entries({register, login, pay})) {
+  at(id).addEventListener("click", async () => {
+    document.querySelectorAll("button").forEach(b => b.disabled = true);
+    at("result").textContent = "…";
+    try {
+      at("result").textContent = JSON.stringify(await act(), null, 2);
+    } catch (e) {
+      at("result").textContent = String(e.message || e);
+    }
+    document.querySelectorAll("button").forEach(b => b.disabled = false);
+  });
+}
+at("who").addEventListener("submit", e => e.preventDefault());
