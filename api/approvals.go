@@ -68,23 +68,24 @@ func (x *exchange) standing(ctx context.Context) (bool, error) {
 	return have.Standing, err
 }
 
-// checked is a request that can be refused before anybody is asked to decide it.
+// checked is a request that can be refused before anybody is asked to decide it;
+// waits says that somebody will be.
 type checked interface {
-	check(x *exchange) error
+	check(x *exchange, waits bool) error
 }
 
 // fourEyes serves a deed: it is done, or waits for its second person.
 func fourEyes[In any](f func(*exchange, context.Context, In) (reply, error)) endpoint {
 	return take(func(x *exchange, ctx context.Context, in In) (reply, error) {
-		if c, is := any(in).(checked); is {
-			if err := c.check(x); err != nil {
-				return reply{}, err
-			}
-		}
 		act := x.route.method + " " + x.route.path
 		needs, err := deeds[act].needs(x, ctx)
 		if err != nil {
 			return reply{}, err
+		}
+		if c, is := any(in).(checked); is {
+			if err := c.check(x, needs); err != nil {
+				return reply{}, err
+			}
 		}
 		if !needs {
 			return f(x, ctx, in)

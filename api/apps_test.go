@@ -33,7 +33,7 @@ func appWorld(t *testing.T) *world {
 // enrol begins an app token with an activation secret.
 func (w *world) enrol(customer, kind string) *answer {
 	w.T.Helper()
-	return w.ask(w.as("frontend"), "POST", "/v1/enrollments", body{"customer": customer, "kind": kind, "proof": body{"activation_secret": w.secretFor(customer, "enroll", "sms")}})
+	return w.ask(w.as("frontend"), "POST", "/v1/enrollments", body{"customer": customer, "kind": kind, "proof": body{"activation_secret": w.secretFor(customer, "enroll", "email")}})
 }
 
 func (w *world) firstCode(id, code string) *answer {
@@ -136,7 +136,7 @@ func TestAttack02_TheSeedOfAnAppIsShownOnce(t *testing.T) {
 	w := appWorld(t)
 	c := w.Customer()
 	key := w.as("frontend")
-	request := asJSON(t, body{"customer": c.ID, "kind": "totp", "label": "my phone", "proof": body{"activation_secret": w.secretFor(c.ID, "enroll", "sms")}})
+	request := asJSON(t, body{"customer": c.ID, "kind": "totp", "label": "my phone", "proof": body{"activation_secret": w.secretFor(c.ID, "enroll", "email")}})
 	send := func() *answer {
 		return w.send(map[string][]string{"Authorization": {"Bearer " + key}, "Content-Type": {"application/json"}, "Idempotency-Key": {"one"}}, "POST", "/v1/enrollments", strings.NewReader(request))
 	}
@@ -190,7 +190,7 @@ func TestAttack09_AnAppNeedsTheCustomersProof(t *testing.T) {
 	w.ask(w.as("frontend"), "POST", "/v1/enrollments", body{"customer": c.ID, "kind": "totp"}).refused(403, "proof-required")
 	ask(c.ID, body{}).refused(403, "proof-required")
 	ask(c.ID, body{"activation_secret": w.secretFor(c.ID, "pin", "sms")}).refused(403, "authentication-failed")
-	secret := w.secretFor(c.ID, "enroll", "sms")
+	secret := w.secretFor(c.ID, "enroll", "email")
 	ask(c.ID, body{"activation_secret": "AAAAAAAAAAAA"}).refused(403, "authentication-failed")
 	ask(w.Customer().ID, body{"activation_secret": secret}).refused(403, "authentication-failed")
 	ask("C-nobody", body{"activation_secret": secret}).refused(403, "authentication-failed")

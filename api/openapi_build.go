@@ -260,7 +260,7 @@ func (b builder) components() openParts {
 			"RetryAfter": {"seconds to wait before the next try", &schema{Type: "integer"}},
 			"Challenge":  {"Bearer (RFC 6750)", &schema{Type: "string"}},
 		},
-		SecuritySchemes: map[string]openSecurity{"bearer": {"http", "bearer", "The API key of a client, mk_…, as POST /v1/clients shows it once."}},
+		SecuritySchemes: map[string]openSecurity{"bearer": {"http", "bearer", "The API key of a client, mk_…, as POST /v1/clients shows it once, or the access token of a member of staff."}},
 	}
 	for _, l := range looks {
 		out.Responses["Problem"+strconv.Itoa(l.status)] = problemAnswer(l.status)

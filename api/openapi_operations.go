@@ -144,7 +144,7 @@ func moving(id, summary string, in taken, refuses ...problem.Code) operation {
 // resyncing moves no token through its life, only the counter or clock of one.
 var resyncing = operation{
 	id: "resyncToken", tag: "tokens", summary: "Bring a token back that has run out of its window (clause 5.23)",
-	about: "By two codes in a row, which are used up by it. Always forward, and throttled; a wrong pair counts like a wrong code. It grants nothing and ends no lock. credential_id is needed where several of the token's credentials count or have a clock.",
+	about: "By two codes in a row, which are used up by it. Always forward, and throttled; a wrong pair counts like a wrong code. It grants nothing and ends no lock. credential_id is needed where several of the token's credentials count or have a clock. A front end names the customer, tells his address, and brings back no clock that has fallen behind: that is for the bank's own people.",
 	in:    body((*exchange).resyncToken), out: []result{gives[tokenOut](200, "The token, as before.")},
 	refuses: []problem.Code{problem.AuthenticationFailed, problem.Conflict, problem.Locked},
 }

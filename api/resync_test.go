@@ -15,7 +15,14 @@ import (
 
 func (w *world) resync(role string, d *banktest.Device, codes ...string) *answer {
 	w.T.Helper()
-	return w.ask(w.as(role), "POST", "/v1/tokens/"+d.ID+"/resync", body{"codes": codes})
+	in := body{"codes": codes}
+	if role == "frontend" { // it says whose token it is
+		in["customer"], in["context"] = "C-nobody", body{"ip": "192.0.2.7"}
+		if t, err := w.Enrollment.Token(w.T.Context(), d.ID); err == nil && t.Customer != "" {
+			in["customer"] = t.Customer
+		}
+	}
+	return w.ask(w.as(role), "POST", "/v1/tokens/"+d.ID+"/resync", in)
 }
 
 // pressed makes codes nobody sees.
@@ -199,6 +206,12 @@ func TestAttack05_ResynchronisingTellsNothing(t *testing.T) {
 			t.Errorf("%s: %s, another: %s", name, text, first)
 		}
 	}
+	other := w.ask(w.as("frontend"), "POST", "/v1/tokens/"+good.ID+"/resync", body{"codes": []string{good.HOTP(), good.HOTP()}, "customer": c.ID})
+	if text := strings.ReplaceAll(string(other.body), other.refused(403, "authentication-failed").Instance, ""); text != first {
+		t.Errorf("another customer's: %s, another: %s", text, first)
+	}
+	w.ask(w.as("frontend"), "POST", "/v1/tokens/"+good.ID+"/resync", body{"codes": []string{"000000", "000001"}}).faulty("customer")
+	w.ask(w.as("helpdesk"), "POST", "/v1/tokens/"+good.ID+"/resync", body{"codes": []string{"000000", "000001"}, "customer": c.ID}).refused(409, "conflict")
 	w.resync("helpdesk", none, "000000", "000001").refused(404, "not-found")
 	w.resync("helpdesk", lost, lost.HOTP(), lost.HOTP()).refused(409, "conflict")
 	w.resync("helpdesk", question, "000000", "000001").refused(409, "conflict")

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/url"
+	"strings"
 	"time"
 
 	"mohur/enrollment"
@@ -23,7 +24,15 @@ func (in staffIn) command(x *exchange) parties.StaffCommand {
 	}
 }
 
-func (in staffIn) check(x *exchange) error { return in.command(x).Check() }
+// An invitation that waits for a second person is told to nobody but its owner.
+func (in staffIn) check(x *exchange, waits bool) error {
+	if err := in.command(x).Check(); err != nil {
+		return err
+	}
+	var c problem.Check
+	c.Unless(!waits || strings.Contains(in.Contacts.Email, "@"), "contacts.email", "is needed: the invitation goes there")
+	return c.Err()
+}
 
 type staffOut struct {
 	ID         string         `json:"id"`
@@ -115,7 +124,7 @@ type staffReasonIn struct {
 	Reason string `json:"reason"`
 }
 
-func (in staffReasonIn) check(*exchange) error {
+func (in staffReasonIn) check(*exchange, bool) error {
 	var c problem.Check
 	c.Unless(in.Reason != "" && len(in.Reason) <= maxFact, "reason", "needs 1 to 500 bytes")
 	return c.Err()
@@ -143,7 +152,7 @@ type rolesIn struct {
 	Roles []parties.Role `json:"roles"`
 }
 
-func (in rolesIn) check(*exchange) error {
+func (in rolesIn) check(*exchange, bool) error {
 	var c problem.Check
 	parties.CheckRoles(&c, in.Roles)
 	return c.Err()

@@ -175,8 +175,10 @@ func (x *exchange) unlockToken(ctx context.Context, in reasonIn) (reply, error) 
 }
 
 type resyncIn struct {
-	Codes        []string `json:"codes"`
-	CredentialID string   `json:"credential_id"`
+	Codes        []string   `json:"codes"`
+	CredentialID string     `json:"credential_id"`
+	Customer     string     `json:"customer"`
+	Context      *contextIn `json:"context"`
 }
 
 // resyncToken moves a token that has run out of its window to where it is, by two
@@ -186,7 +188,9 @@ func (x *exchange) resyncToken(ctx context.Context, in resyncIn) (reply, error) 
 		return reply{}, invalid("codes", "needs two codes of the token, the second made right after the first")
 	}
 	return x.moved(ctx, func(by parties.Caller, ref string) (tokens.Token, error) {
-		return x.server.Enrollment.Resync(ctx, enrollment.ResyncCommand{Caller: by, Token: ref, Credential: in.CredentialID, Codes: [2]string(in.Codes)})
+		return x.server.Enrollment.Resync(ctx, enrollment.ResyncCommand{
+			Caller: by, Token: ref, Customer: in.Customer, IP: in.Context.signals().IP, Credential: in.CredentialID, Codes: [2]string(in.Codes),
+		})
 	})
 }
 

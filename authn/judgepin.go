@@ -36,7 +36,7 @@ func (j *judgement) judgePIN(text string) (string, error) {
 		return "no-pin", nil
 	case intact && hot.State == settle.HotQuarantined:
 		return "quarantined", nil
-	case !intact || hot.Owner != settle.OwnerOf(j.attempt.Customer) || hot.Counter != rec.Version || hot.State != settle.HotLive:
+	case !intact || hot.Owner != settle.OwnerOf(j.attempt.Customer) || hot.Counter != rec.Bond() || hot.State != settle.HotLive:
 		if err := j.sameRecord(rec); err != nil {
 			return "", err
 		}
@@ -81,7 +81,7 @@ func (j *judgement) sameRecord(was pin.Record) error {
 	if err != nil && !errors.Is(err, parties.ErrNotFound) {
 		return problem.Away(err)
 	}
-	if now.Version != was.Version {
+	if now.Version != was.Version || now.Number != was.Number {
 		return errMoved
 	}
 	return nil

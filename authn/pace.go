@@ -57,6 +57,12 @@ func (s *Service) Admit(by parties.Caller, customer, ip string) error {
 	return s.pace.admit(customer, sourceOf(by, ip), s.Now())
 }
 
+// Failed counts a refusal against both, of something that Admit let pass and that is
+// not judged here.
+func (s *Service) Failed(by parties.Caller, customer, ip string) {
+	s.pace.failed(customer, sourceOf(by, ip), s.Now())
+}
+
 func (p *pace) admit(customer, source string, now time.Time) error {
 	for _, limit := range []struct {
 		kind string

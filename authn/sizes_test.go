@@ -58,11 +58,6 @@ func BenchmarkStoreSizes(b *testing.B) {
 			})
 			benchSizes(b, bank, all)
 		})
-		if bank != nil {
-			if info, err := os.Stat(bank.Path); err == nil {
-				b.Logf("%d tokens: a store of %d MiB", n, info.Size()>>20)
-			}
-		}
 	}
 }
 
@@ -165,4 +160,7 @@ func benchSizes(b *testing.B, bank *banktest.Bank, all []holder) {
 	b.StopTimer()
 	b.ReportMetric(float64((cpu(b)-began).Microseconds())/float64(b.N), "cpu-µs/op")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "log-ins/s")
+	if info, err := os.Stat(bank.Path); err == nil {
+		b.ReportMetric(float64(info.Size()>>20), "MiB")
+	}
 }

@@ -142,7 +142,7 @@ func (b *Bank) wire() {
 	b.Authn.Payments, b.Authn.FIDO = b.Payments, b.FIDO.RP
 	b.Approvals = &approval.Service{Store: b.Store, Settler: b.Store, Keys: b.Keys, Audit: b.Audit, Now: now}
 	b.Enrollment = &enrollment.Service{
-		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, PINs: pins, Prover: b.Authn, Parties: b.Parties, Stops: b.Stops, Development: true, Now: now,
+		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, PINs: pins, Prover: b.Authn, Pace: b.Authn, Parties: b.Parties, Stops: b.Stops, Development: true, Now: now,
 		FIDO: b.FIDO,
 	}
 }

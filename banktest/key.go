@@ -72,7 +72,7 @@ func (b *Bank) Enrol(k *Key, customer string) {
 // BeginKey begins a registration by way of an activation secret.
 func (b *Bank) BeginKey(customer string) enrollment.PendingKey {
 	b.T.Helper()
-	sent, err := b.Enrollment.SendSecret(b.T.Context(), enrollment.SecretCommand{Caller: b.Staff(), Customer: customer, Purpose: "enroll", Channel: "sms"})
+	sent, err := b.Enrollment.SendSecret(b.T.Context(), enrollment.SecretCommand{Caller: b.Staff(), Customer: customer, Purpose: "enroll", Channel: "email"})
 	b.must(err)
 	p, err := b.Enrollment.BeginKey(b.T.Context(), enrollment.KeyCommand{Caller: b.Front(), Customer: customer, Proof: enrollment.Proof{ActivationSecret: sent.Text}})
 	b.must(err)

@@ -106,7 +106,7 @@ func (s *Service) beginAppOnce(ctx context.Context, cmd AppCommand, a act) (Pend
 	events := []audit.Event{event}
 	var app PendingApp
 	if e.reason == "" {
-		t, made, provision, err := s.newApp(ctx, cmd)
+		t, made, provision, err := s.newApp(ctx, cmd, e.way())
 		if err != nil {
 			return PendingApp{}, "", err
 		}
@@ -133,7 +133,7 @@ func (s *Service) beginAppOnce(ctx context.Context, cmd AppCommand, a act) (Pend
 }
 
 // newApp is the token with its one credential, as the customer will hold it.
-func (s *Service) newApp(ctx context.Context, cmd AppCommand) (tokens.Token, []settle.Effect, Provision, error) {
+func (s *Service) newApp(ctx context.Context, cmd AppCommand, way string) (tokens.Token, []settle.Effect, Provision, error) {
 	now := s.Now().UTC()
 	t := tokens.Token{
 		ID: ident.New("tk"), Manufacturer: "app", Model: appModel, Serial: "APP-" + strings.ToUpper(ident.Text(5)), Profile: appProfile, State: tokens.InStock,
@@ -145,7 +145,7 @@ func (s *Service) newApp(ctx context.Context, cmd AppCommand) (tokens.Token, []s
 			return t, nil, Provision{}, err
 		}
 	}
-	t.Customer, t.Version = cmd.Customer, 1
+	t.Customer, t.Channel, t.Version = cmd.Customer, way, 1
 	cred := tokens.Credential{
 		ID: ident.New("cr"), Token: t.ID, Kind: cmd.Kind, Label: cmd.Label, Hash: hsm.SHA1, Digits: appDigits, Pseudonym: ident.New("p"), CreatedAt: now,
 	}

@@ -118,6 +118,7 @@ func (s *Service) beginKeyOnce(ctx context.Context, cmd KeyCommand, a act) (Pend
 			return PendingKey{}, "", err
 		}
 		if reason == "" {
+			t.Channel = e.way()
 			if key, made, told, err = s.askKey(ctx, cmd, c, t); err != nil {
 				return PendingKey{}, "", err
 			}
@@ -179,7 +180,7 @@ func (s *Service) tokenForKey(ctx context.Context, cmd KeyCommand, customer stri
 // askKey makes the options for the browser and the effects that keep what they ask.
 func (s *Service) askKey(ctx context.Context, cmd KeyCommand, c parties.Customer, t tokens.Token) (PendingKey, []settle.Effect, []audit.Event, error) {
 	p := tokens.Pending{
-		Challenge: make([]byte, 32), Verified: !s.FIDO.Unverified, Label: cmd.Label, By: cmd.Caller.ID, ExpiresAt: s.Now().Add(keyLife).UTC().Truncate(time.Second),
+		Challenge: make([]byte, 32), Verified: !s.FIDO.Unverified, Label: cmd.Label, By: cmd.Caller.ID, ExpiresAt: s.Now().Add(keyLife).UTC(),
 	}
 	rand.Read(p.Challenge)
 	effects, events, mine, err := s.keysOf(ctx, cmd.Caller, c.ID, t.ID)

@@ -229,7 +229,10 @@ func TestClause5_3_6_ARevokedModelIsSuspended(t *testing.T) {
 	if err != nil || !slices.ContainsFunc(notices, func(n notify.Notice) bool { return n.Kind == "credential-suspended" && n.Customer == c.ID }) {
 		t.Errorf("no notice: %v", err)
 	}
-	b.Enrollment.FIDO.Policy.AllowSelf, b.Enrollment.FIDO.Metadata = true, l.Current
+	b.Enrollment.FIDO.Metadata = l.Current
+	if _, err := b.Enrollment.Move(t.Context(), enrollment.MoveCommand{Caller: b.Staff(), Token: k.Token.ID, Move: tokens.Resume, Reason: "asked for it"}); !problem.Is(err, problem.Conflict) {
+		t.Errorf("resumed: %v", err)
+	}
 	thief := b.Customer()
 	fresh := b.NewKey()
 	fresh.Auth.Aaguid = bad

@@ -81,6 +81,11 @@ func (s *Service) moved(ctx context.Context, t tokens.Token, cmd MoveCommand) (t
 	if err != nil {
 		return tokens.Token{}, nil, problem.New(problem.Conflict, err.Error())
 	}
+	if cmd.Move == tokens.Resume {
+		if err := s.mayReturn(ctx, t); err != nil {
+			return tokens.Token{}, nil, err
+		}
+	}
 	if err := s.parties(ctx, t, &next, &cmd); err != nil {
 		return tokens.Token{}, nil, err
 	}

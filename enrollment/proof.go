@@ -90,7 +90,24 @@ func (s *Service) entitled(ctx context.Context, by parties.Caller, p Proof, c pa
 		return entitlement{spent: spent}, err
 	}
 	secret, reason, err := s.judgeSecret(ctx, c, a.purpose, "", p.ActivationSecret)
+	if err == nil && reason == "" { // it was asked when the secret was sent, and that may be long ago
+		what, err := s.oneWay(ctx, c, a.purpose, secret.Channel)
+		if err != nil {
+			return entitlement{}, err
+		}
+		if what != "" {
+			reason = oneWayReason
+		}
+	}
 	return entitlement{secret: secret, reason: reason}, err
+}
+
+// way is the channel over which the secret came; "" of an authentication.
+func (e entitlement) way() string {
+	if e.secret == nil {
+		return ""
+	}
+	return e.secret.Channel
 }
 
 // verdict is what a caller is told of an act with a proof. A front end is not told

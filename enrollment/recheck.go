@@ -81,6 +81,30 @@ func (s *Service) RecheckKeys(ctx context.Context, m *fido.Metadata) (Rechecked,
 	return out, failed
 }
 
+// mayReturn refuses a token whose FIDO2 key the metadata or the policy speaks
+// against: it would be suspended again by the next check, and used until then.
+func (s *Service) mayReturn(ctx context.Context, t tokens.Token) error {
+	if t.Profile != tokens.FIDOProfile {
+		return nil
+	}
+	for _, id := range t.Credentials {
+		r, err := s.keyRecord(ctx, id)
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			continue
+		}
+		this := func(yield func(string, fido.Record) bool) { yield(t.ID, *r) }
+		for f := range s.FIDO.Policy.Recheck(this, s.FIDO.metadata(), s.Now()) {
+			if f.Suspend {
+				return problem.New(problem.Conflict, "the key must not be used any more: "+f.Reason.Text()+"; revoke the token and give out another")
+			}
+		}
+	}
+	return nil
+}
+
 // suspendKey suspends a token unless it is out of use already.
 func (s *Service) suspendKey(ctx context.Context, f fido.Finding) (bool, error) {
 	for range maxTries {

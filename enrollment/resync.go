@@ -23,8 +23,16 @@ import (
 type ResyncCommand struct {
 	Caller     parties.Caller
 	Token      string
+	Customer   string // whose token it is said to be; staff need not say
+	IP         string // of the customer, as the front end tells it; may be empty
 	Credential string // which of a token's; may be empty where only one counts or has a clock
 	Codes      [2]string
+}
+
+// byStaff reports whether the bank's own people ask: they see the customer, and are
+// told what is in the way.
+func (cmd ResyncCommand) byStaff() bool {
+	return cmd.Caller.Has(parties.Helpdesk, parties.Operator, parties.Supervisor)
 }
 
 // The pace of resynchronisation, by token: beside the lock, which every wrong pair
@@ -58,6 +66,10 @@ func (r *resyncs) admit(ref string, now time.Time) error {
 // and forgives nothing: failures and locks stay as they are, a locked or suspended
 // token stays what it is, and a wrong pair is a failure like a wrong code. The one
 // refusal does not say why. (RFC 4226 section 7.4, RFC 6238 section 6.)
+//
+// A front end names the customer, and only his token is tried: a serial alone locks
+// nobody out. It goes at the pace of customer and source, a refusal slows both down,
+// and no code is taken whose time is over.
 func (s *Service) Resync(ctx context.Context, cmd ResyncCommand) (tokens.Token, error) {
 	received := s.Now()
 	var c problem.Check
@@ -65,12 +77,22 @@ func (s *Service) Resync(ctx context.Context, cmd ResyncCommand) (tokens.Token, 
 		c.Unless(code != "" && len(code) <= 64, "codes", "needs two codes of the token, the second made right after the first")
 	}
 	c.Unless(len(cmd.Credential) <= 64, "credential_id", "is too long")
+	c.Unless(cmd.Customer != "" || cmd.byStaff(), "customer", "is needed: whose token it is")
+	c.Unless(len(cmd.Customer) <= 64, "customer", "is too long")
 	if err := c.Err(); err != nil {
 		return tokens.Token{}, err
+	}
+	if !cmd.byStaff() {
+		if err := s.Pace.Admit(cmd.Caller, cmd.Customer, cmd.IP); err != nil {
+			return tokens.Token{}, err
+		}
 	}
 	name := cmd.Token
 	if t, err := s.Token(ctx, cmd.Token); err == nil {
 		name = t.ID // by whatever it is called
+	}
+	if !cmd.byStaff() { // a stranger who takes it for another's slows nobody down
+		name = cmd.Customer + "/" + name
 	}
 	if err := s.resyncs.admit(name, received); err != nil {
 		return tokens.Token{}, err
@@ -82,14 +104,18 @@ func (s *Service) Resync(ctx context.Context, cmd ResyncCommand) (tokens.Token, 
 		switch {
 		case errors.Is(err, errContended) || err == nil && reason == staleReason:
 			continue
-		case hides(cmd.Caller, err):
+		case !cmd.byStaff() && (problem.Is(err, problem.NotFound) || problem.Is(err, problem.Conflict)):
+			s.Pace.Failed(cmd.Caller, cmd.Customer, cmd.IP)
 			return tokens.Token{}, s.unknown(ctx, cmd.Caller, "token.resync", received)
 		case err != nil:
 			return tokens.Token{}, err
 		case reason == "":
 			return t, nil
-		case reason == lockedReason && !cmd.Caller.Only():
+		case reason == lockedReason && cmd.byStaff():
 			return tokens.Token{}, problem.New(problem.Locked, "the credential is locked; it can be resynchronised when the lock is over, or after unlocking")
+		}
+		if !cmd.byStaff() {
+			s.Pace.Failed(cmd.Caller, cmd.Customer, cmd.IP)
 		}
 		s.floor(ctx, received)
 		return tokens.Token{}, refused()
@@ -104,6 +130,9 @@ func (s *Service) resyncOnce(ctx context.Context, cmd ResyncCommand, at time.Tim
 	t, err := s.Token(ctx, cmd.Token)
 	if err != nil {
 		return t, "", err
+	}
+	if cmd.Customer != "" && cmd.Customer != t.Customer {
+		return t, "", problem.New(problem.Conflict, "the token is not this customer's")
 	}
 	if t.State != tokens.Active {
 		return t, "", problem.New(problem.Conflict, "a token that is "+string(t.State)+" is not resynchronised; that needs an active one")
@@ -205,7 +234,7 @@ type resyncing struct {
 func (r *resyncing) judge() error {
 	s := r.service
 	profile, _ := tokens.ProfileOf(r.token.Profile)
-	e, err := otp.Resync(r.ctx, s.HSM, otp.Response{Credential: r.credential, Profile: profile, Hot: r.was, At: r.at}, r.cmd.Codes)
+	e, err := otp.Resync(r.ctx, s.HSM, otp.Response{Credential: r.credential, Profile: profile, Hot: r.was, At: r.at, Ahead: !r.cmd.byStaff()}, r.cmd.Codes)
 	switch {
 	case hsm.ClassOf(err) == hsm.ClassBlob && err != nil, errors.Is(err, otp.ErrCredential):
 		r.reason = "record-changed"

@@ -183,6 +183,13 @@ func (s *Service) send(ctx context.Context, cmd SecretCommand, c parties.Custome
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	for range maxTries {
+		what, err := s.oneWay(ctx, c, secret.Purpose, secret.Channel)
+		switch {
+		case err != nil:
+			return SentSecret{}, err
+		case what != "":
+			return SentSecret{}, byOneWay(what, secret.Channel)
+		}
 		effects, err := s.superseded(ctx, secret)
 		if err != nil {
 			return SentSecret{}, err

@@ -31,6 +31,13 @@ type Prover interface {
 	Spend(ctx context.Context, by parties.Caller, id, customer, name string, data []byte) (settle.Effect, error)
 }
 
+// Pace is how fast customers and sources may go, and what slows them down; the
+// service of package authn is it.
+type Pace interface {
+	Admit(by parties.Caller, customer, ip string) error
+	Failed(by parties.Caller, customer, ip string)
+}
+
 // Service brings credentials to people.
 type Service struct {
 	Store       Data
@@ -45,6 +52,7 @@ type Service struct {
 	Apps        bool        // the bank's policy allows app tokens
 	FIDO        FIDO        // which FIDO2 keys are enrolled
 	Prover      Prover
+	Pace        Pace // of resynchronisation by front ends
 	Parties     *parties.Service
 	Stops       *stoplist.List // what is reported and not settled yet; nil: nothing ever is
 	Development bool           // plain seed files are taken, secrets are told in the answer

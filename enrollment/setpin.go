@@ -68,7 +68,7 @@ func (s *Service) setPINOnce(ctx context.Context, cmd PINCommand) (string, error
 	outcome, reason, fault := "refused", e.reason, ""
 	var effects []settle.Effect
 	if reason == "" {
-		effects, reason, fault, err = s.nextPIN(ctx, cmd, c)
+		effects, reason, fault, err = s.nextPIN(ctx, cmd, c, e.way())
 		switch {
 		case errors.Is(err, errContended):
 			return staleReason, nil
@@ -99,7 +99,7 @@ func (s *Service) setPINOnce(ctx context.Context, cmd PINCommand) (string, error
 
 // nextPIN is what is written for the new PIN. A PIN that is not taken leaves the
 // cause for the log and what the customer is told.
-func (s *Service) nextPIN(ctx context.Context, cmd PINCommand, c parties.Customer) (effects []settle.Effect, reason, fault string, err error) {
+func (s *Service) nextPIN(ctx context.Context, cmd PINCommand, c parties.Customer, way string) (effects []settle.Effect, reason, fault string, err error) {
 	old, row, err := s.presentPIN(ctx, c)
 	if err != nil {
 		return nil, "", "", err
@@ -107,7 +107,7 @@ func (s *Service) nextPIN(ctx context.Context, cmd PINCommand, c parties.Custome
 	if reason, fault, err = s.refusedPIN(ctx, cmd, c, old); reason != "" || err != nil {
 		return nil, reason, fault, err
 	}
-	next, err := s.PINs.Next(ctx, old, cmd.PIN, s.PINRules.Remembered(), s.Now())
+	next, err := s.PINs.Next(ctx, old, pin.New{PIN: cmd.PIN, Keep: s.PINRules.Remembered(), Way: way, At: s.Now()})
 	switch {
 	case errors.Is(err, pin.ErrUsed):
 		return nil, "pin-used-before", "was used before; choose one that is new", nil
@@ -117,7 +117,7 @@ func (s *Service) nextPIN(ctx context.Context, cmd PINCommand, c parties.Custome
 		return nil, "", "", problem.Away(err)
 	}
 	row = row.Next()
-	row.Counter, row.State, row.Owner = next.Version, settle.HotLive, settle.OwnerOf(c.ID)
+	row.Counter, row.State, row.Owner = next.Number, settle.HotLive, settle.OwnerOf(c.ID)
 	row.Fails, row.Locks, row.LockedUntil = 0, 0, 0
 	signed, err := row.Sign(ctx, s.HSM)
 	if err != nil {
@@ -148,8 +148,8 @@ func (s *Service) refusedPIN(ctx context.Context, cmd PINCommand, c parties.Cust
 }
 
 // presentPIN reads the PIN that is to be replaced, with its hot row: both new when
-// the customer has none. The row's counter is the record's version, so that an old
-// PIN put back is found. A quarantined PIN ends here, with its history: a proof of
+// the customer has none. The row's counter is the record's number, which never comes
+// back, so that an old PIN put back is found, also after a quarantine. A quarantined PIN ends here, with its history: a proof of
 // the customer and a new record take the place of what was tampered with.
 func (s *Service) presentPIN(ctx context.Context, c parties.Customer) (pin.Record, settle.Hot, error) {
 	rec, err := s.Store.PIN(ctx, c.ID)
@@ -178,7 +178,7 @@ func (s *Service) presentPIN(ctx context.Context, c parties.Customer) (pin.Recor
 		return rec, row, s.quarantinePIN(ctx, c, row, reads[0].Indexed)
 	case row.State == settle.HotQuarantined:
 		rec.Sealed = nil
-	case row.Counter != rec.Version:
+	case row.Counter != rec.Bond():
 		return rec, row, s.otherPIN(ctx, c, row, rec)
 	}
 	return rec, row, nil
@@ -191,7 +191,7 @@ func (s *Service) otherPIN(ctx context.Context, c parties.Customer, row settle.H
 	if err != nil && !errors.Is(err, parties.ErrNotFound) {
 		return problem.Away(err)
 	}
-	if now.Version != was.Version {
+	if now.Version != was.Version || now.Number != was.Number {
 		return errContended
 	}
 	return s.quarantinePIN(ctx, c, row, row.Version)

@@ -60,7 +60,7 @@ const MACSize = 16
 // transaction, finds one that was put back.
 type Hot struct {
 	ID          string // credential id, or "pin/" + customer
-	Counter     uint64 // next counter (HOTP, OCRA), first unused time step (TOTP), version of the PIN record
+	Counter     uint64 // next counter (HOTP, OCRA), first unused time step (TOTP), number of the PIN record
 	Drift       int8   // learnt time steps, positive when the token's clock is ahead
 	Fails       uint8  // consecutive failures since the last success or lock
 	Locks       uint8  // temporary locks since the last success

@@ -61,10 +61,10 @@ func (c *Check) pin(ctx context.Context, customer string) error {
 	if err != nil {
 		return known(err)
 	}
-	s := subject{part: partPIN, id: customer, row: pin.HotID(customer), pseudonym: rec.Pseudonym, do: doPIN, counter: rec.Version}
+	s := subject{part: partPIN, id: customer, row: pin.HotID(customer), pseudonym: rec.Pseudonym, do: doPIN, counter: rec.Bond()}
 	s.again = func(ctx context.Context) (uint64, error) {
 		rec, err := c.Store.PIN(ctx, customer)
-		return rec.Version, err
+		return rec.Bond(), err
 	}
 	return c.compare(ctx, s)
 }

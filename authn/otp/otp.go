@@ -40,6 +40,8 @@ type Response struct {
 	Session []byte
 	// ClientQuestion is what the client asked first, in mutual mode; see ServerResponse.
 	ClientQuestion string
+	// Ahead has Resync take nothing whose time is over; see there.
+	Ahead bool
 }
 
 // Evidence is what a response proves. Next and Drift are what the hot row shall

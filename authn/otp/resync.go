@@ -14,6 +14,11 @@ import (
 // live, and the second follows the first: what is dead stays dead. A success
 // uses both up, and its drift may be as large as the search was wide.
 // A wrong pair counts as one failure, which is the caller's to count.
+//
+// With r.Ahead, as for somebody of whom only the codes are known, nothing is taken
+// whose time is over: no step that a response would be too late for now, and the
+// drift never goes back. So codes that were noted down live no longer by it. A clock
+// that has fallen behind is for the bank's own people.
 func Resync(ctx context.Context, m HSM, r Response, codes [2]string) (Evidence, error) {
 	s, err := r.wide()
 	if err != nil {
@@ -36,7 +41,11 @@ func Resync(ctx context.Context, m HSM, r Response, codes [2]string) (Evidence, 
 			second = append(second, c)
 		}
 	}
-	return s.pair(first, second), nil
+	e := s.pair(first, second)
+	if e.Match && r.Ahead && s.timed {
+		e.Drift = max(e.Drift, int8(s.drift(r)))
+	}
+	return e, nil
 }
 
 // pair looks for two candidates in a row among those that match.
@@ -48,8 +57,10 @@ func (s search) pair(first, second []candidate) Evidence {
 			case !s.follows(a, b):
 			case a.not == "" && b.not == "":
 				return Evidence{Match: true, Next: s.factor(b) + 1, Drift: s.shift(b)}
-			default:
+			case a.not == Replayed || b.not == Replayed:
 				e.Reason, e.Replay = Replayed, true
+			case !e.Replay:
+				e.Reason = TooLate
 			}
 		}
 	}
@@ -77,7 +88,11 @@ func (r Response) wide() (search, error) {
 	}
 	switch {
 	case s.byTime:
-		s.candidates = r.wideSteps(s)
+		first := int64(math.MinInt64)
+		if r.Ahead {
+			first = s.now + s.drift(r) - int64(window/2)
+		}
+		s.candidates = r.wideSteps(s, first)
 	case s.timed: // the clock is right enough for the window, the counter is searched
 		for _, c := range r.wideCounters(&s) {
 			for _, step := range r.steps(s, window) {
@@ -104,12 +119,16 @@ func (r Response) wideCounters(s *search) (out []candidate) {
 	return out
 }
 
-func (r Response) wideSteps(s search) (out []candidate) {
+// wideSteps are those around the server's clock; what is before first comes too late.
+func (r Response) wideSteps(s search, first int64) (out []candidate) {
 	reach := int64(s.windows.ResyncSteps)
 	for step := max(0, s.now-reach); step <= s.now+reach; step++ {
 		c := candidate{step: uint64(step)}
-		if c.step < r.Hot.Counter {
+		switch {
+		case c.step < r.Hot.Counter:
 			c.not = Replayed
+		case step < first:
+			c.not = TooLate
 		}
 		out = append(out, c)
 	}

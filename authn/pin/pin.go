@@ -178,7 +178,7 @@ func (v *Verifier) open(ctx context.Context, r Record) (box, error) {
 		plain = plain[1:]
 	case timed && plain[0] == timeForm && r.Number == 0:
 		plain = plain[1+timeSize:]
-	case timed && plain[0] == wayForm && len(plain) > 1+timeSize && int(plain[1+timeSize]) < len(ways):
+	case timed && plain[0] == wayForm && r.Number >= newNumber && len(plain) > 1+timeSize && int(plain[1+timeSize]) < len(ways):
 		out.way, plain = ways[plain[1+timeSize]], plain[1+timeSize+waySize:]
 	default:
 		return box{}, ErrRecord

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,7 +21,7 @@ import (
 // chosen is a customer's first PIN.
 func chosen(t *testing.T, v *pin.Verifier, customer, text string) pin.Record {
 	t.Helper()
-	r, err := v.Next(t.Context(), pin.Record{Customer: customer}, text, pin.DefaultHistory, epoch)
+	r, err := v.Next(t.Context(), pin.Record{Customer: customer}, pin.New{PIN: text, Keep: pin.DefaultHistory, At: epoch})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +47,9 @@ func TestAPINVerifiesAtItsPlaceOnly(t *testing.T) {
 	}
 	for name, edit := range map[string]func(*pin.Record){
 		"another customer's": func(r *pin.Record) { r.Customer = "C-2" },
-		"another version":    func(r *pin.Record) { r.Version = 4 },
+		"another number":     func(r *pin.Record) { r.Number++ },
+		"no number":          func(r *pin.Record) { r.Number = 0 },
+		"number as version":  func(r *pin.Record) { r.Version, r.Number = r.Number, 0 },
 		"another age":        func(r *pin.Record) { r.ChangedAt = epoch.AddDate(1, 0, 0) },
 		"changed":            func(r *pin.Record) { r.Sealed = r.Sealed[:len(r.Sealed)-1] },
 		"empty":              func(r *pin.Record) { r.Sealed = nil },
@@ -67,27 +70,59 @@ func TestASealedBoxThatIsNoPIN(t *testing.T) {
 	sum := argon2.IDKey([]byte("271828"), make([]byte, 16), 2, 19*1024, 1, 32)
 	hash := append(make([]byte, 16), sum...)
 	at := binary.BigEndian.AppendUint64(nil, uint64(epoch.Unix()))
+	const number = 1<<63 | 7
 	for name, c := range map[string]struct {
-		plain []byte
-		right bool
+		plain  []byte
+		number uint64
+		right  bool
 	}{
-		"the first form":            {append([]byte{1}, hash...), true},
-		"the form of today":         {slices.Concat([]byte{2}, at, hash), true},
-		"two hashes":                {slices.Concat([]byte{2}, at, hash, hash), true},
-		"half a hash":               {slices.Concat([]byte{2}, at, hash, hash[:20]), false},
-		"no hash":                   {slices.Concat([]byte{2}, at), false},
-		"an unknown form":           {slices.Concat([]byte{3}, at, hash), false},
-		"the first form, two of it": {slices.Concat([]byte{1}, hash, hash), false},
-		"nothing":                   {nil, false},
+		"the first form":             {append([]byte{1}, hash...), 0, true},
+		"the second form":            {slices.Concat([]byte{2}, at, hash), 0, true},
+		"two hashes":                 {slices.Concat([]byte{2}, at, hash, hash), 0, true},
+		"the form of today":          {slices.Concat([]byte{3}, at, []byte{1}, hash), number, true},
+		"today, without a number":    {slices.Concat([]byte{3}, at, []byte{1}, hash), 0, false},
+		"today, a small number":      {slices.Concat([]byte{3}, at, []byte{1}, hash), 7, false},
+		"an unknown way":             {slices.Concat([]byte{3}, at, []byte{99}, hash), number, false},
+		"no way":                     {slices.Concat([]byte{3}, at), number, false},
+		"the first form, numbered":   {append([]byte{1}, hash...), number, false},
+		"the second form, numbered":  {slices.Concat([]byte{2}, at, hash), number, false},
+		"half a hash":                {slices.Concat([]byte{2}, at, hash, hash[:20]), 0, false},
+		"no hash":                    {slices.Concat([]byte{2}, at), 0, false},
+		"an unknown form":            {slices.Concat([]byte{4}, at, []byte{0}, hash), number, false},
+		"the first form, two of it":  {slices.Concat([]byte{1}, hash, hash), 0, false},
+		"nothing":                    {nil, 0, false},
+		"a form, and nothing behind": {[]byte{3}, number, false},
 	} {
-		sealed, err := m.Seal(t.Context(), hsm.PINSeal, "pin/C-1/7", c.plain)
-		if err != nil {
+		r := pin.Record{Customer: "C-1", Version: 7, Number: c.number, ChangedAt: epoch}
+		var err error
+		if r.Sealed, err = m.Seal(t.Context(), hsm.PINSeal, "pin/C-1/"+strconv.FormatUint(r.Bond(), 10), c.plain); err != nil {
 			t.Fatal(err)
 		}
-		got, err := v.Verify(t.Context(), pin.Record{Customer: "C-1", Version: 7, Sealed: sealed, ChangedAt: epoch}, "271828")
+		got, err := v.Verify(t.Context(), r, "271828")
 		if got != c.right || c.right != (err == nil) || err != nil && !errors.Is(err, pin.ErrRecord) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
+	}
+}
+
+// The way a PIN was set is what it was made with, and no other way is known.
+func TestClause5_21_APINKnowsTheWayItWasSet(t *testing.T) {
+	v := pin.NewVerifier(hsmtest.SoftHSM(t), 2)
+	for _, way := range []string{"", "sms", "email", "letter", "link"} {
+		r, err := v.Next(t.Context(), pin.Record{Customer: "C-1"}, pin.New{PIN: "271828", Keep: 1, Way: way, At: epoch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := v.Way(t.Context(), r); got != way || err != nil {
+			t.Errorf("%q: %q, %v", way, got, err)
+		}
+		r.Number++
+		if _, err := v.Way(t.Context(), r); !errors.Is(err, pin.ErrRecord) {
+			t.Errorf("a changed record: %v", err)
+		}
+	}
+	if _, err := v.Next(t.Context(), pin.Record{Customer: "C-1"}, pin.New{PIN: "271828", Keep: 1, Way: "pigeon", At: epoch}); err == nil {
+		t.Error("an unknown way is taken")
 	}
 }
 
@@ -100,7 +135,7 @@ func TestAnOutageIsNeither(t *testing.T) {
 	if _, err := v.Verify(t.Context(), rec, "271828"); err == nil || errors.Is(err, pin.ErrRecord) {
 		t.Errorf("with the HSM away: %v", err)
 	}
-	if _, err := v.Next(t.Context(), rec, "161718", 5, epoch); err == nil || errors.Is(err, pin.ErrRecord) || errors.Is(err, pin.ErrUsed) {
+	if _, err := v.Next(t.Context(), rec, pin.New{PIN: "161718", Keep: 5, At: epoch}); err == nil || errors.Is(err, pin.ErrRecord) || errors.Is(err, pin.ErrUsed) {
 		t.Errorf("a new one with the HSM away: %v", err)
 	}
 }
@@ -111,7 +146,7 @@ func TestClause5_22_ThePINsOfTheHistoryDoNotComeBack(t *testing.T) {
 	const keep = 3
 	rec := pin.Record{Customer: "C-1"}
 	choose := func(text string) error {
-		next, err := v.Next(t.Context(), rec, text, keep, epoch)
+		next, err := v.Next(t.Context(), rec, pin.New{PIN: text, Keep: keep, At: epoch})
 		if err == nil {
 			rec = next
 		}

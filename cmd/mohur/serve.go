@@ -7,9 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"mohur/rate"
 )
 
 // drainFor is how long requests under way may take to end once the server stops.
@@ -127,17 +130,21 @@ func (p *program) run(ctx context.Context, s *server, fatal <-chan error, tell f
 	return err
 }
 
-// sweepEvery is how often records whose time is over are removed, sweepAtOnce at
-// most, and what was read of the file is let go of.
+// sweepEvery is how often records whose time is over are removed, and
+// sweepAtOnce how many at most.
 const (
 	sweepEvery  = time.Minute
 	sweepAtOnce = 10000
 )
 
+// letGoEvery is how often what was read of the store's file is let go of.
+const letGoEvery = 10 * time.Second
+
 // background starts what runs beside the requests.
 func (s *server) background(ctx context.Context) {
 	s.workers.Go(func() { s.mergeStops(ctx) })
 	s.workers.Go(func() { s.sweepStore(ctx) })
+	s.workers.Go(func() { s.letGo(ctx) })
 	s.workers.Go(func() { s.watchKeys(ctx) })
 	s.workers.Go(func() {
 		if err := s.sequencer.Run(ctx); err != nil {
@@ -156,12 +163,20 @@ func (s *server) background(ctx context.Context) {
 				if err = errors.Join(err, s.custody.Expire(ctx)); err != nil && ctx.Err() == nil {
 					s.logger.ErrorContext(ctx, "records whose time is over could not be removed", "error", err)
 				}
-				if err := s.store.LetGo(ctx); err != nil && ctx.Err() == nil {
-					s.logger.WarnContext(ctx, "the store's file could not be let go of", "error", err)
-				}
 			}
 		}
 	})
+}
+
+// letGo keeps the process as small as it is, whatever the size of its store.
+func (s *server) letGo(ctx context.Context) {
+	debug.FreeOSMemory() // what the start has read, the whole stop-list for one
+	for ctx.Err() == nil {
+		if err := s.store.LetGo(ctx); err != nil && ctx.Err() == nil {
+			s.logger.WarnContext(ctx, "the store's file could not be let go of", "error", err)
+		}
+		rate.Rest(ctx, letGoEvery)
+	}
 }
 
 // welcome tells a developer what to do next.

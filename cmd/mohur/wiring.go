@@ -91,7 +91,7 @@ func (s *server) services(ctx context.Context) error {
 	}
 	s.authn.Payments = s.payments
 	s.enrollment = &enrollment.Service{
-		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Audit: s.audit, PINs: pins, Prover: s.authn,
+		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Audit: s.audit, PINs: pins, Prover: s.authn, Pace: s.authn,
 		Parties: s.parties, Stops: s.stops, Development: c.Development, Floor: c.Auth.FloorPIN, Now: time.Now,
 		PINRules: c.pinRules(), Limits: c.guessing(), BankName: c.bankName(), Apps: c.apps(), FIDO: s.keyring,
 	}
