@@ -276,7 +276,7 @@ func (x *exchange) approve(ctx context.Context, in approveIn) (reply, error) {
 		}
 		return ok(told)
 	case ride.Overtaken():
-		return reply{}, approval.ErrOvertaken()
+		return reply{}, approval.Overtaken()
 	case err == nil:
 		return reply{}, &problem.Error{Code: problem.Internal, Err: errors.New("api: an act was done without its approval: " + a.Act)}
 	case lasting(err):

@@ -10,7 +10,7 @@ func mayWait(o operation) operation {
 
 var staffing = map[string]operation{
 	"POST /v1/staff": mayWait(operation{id: "postStaff", tag: "staff", summary: "Make a member of staff",
-		about: "Excluding roles are refused together. The invitation is a one-time secret, good for 24 hours, five tries, one enrolment and one PIN; it is shown this once. From the second supervisor on, and from the first who has brought a token to life, it takes a second person, and then the invitation goes to the e-mail address of its owner instead.",
+		about: "Excluding roles are refused together. The invitation is a one-time secret, good for 24 hours, five tries, one enrolment and one PIN; it is shown this once. From the second supervisor on, and from the first who has logged in, it takes a second person, and then the invitation goes to the e-mail address of its owner instead.",
 		in:    body((*exchange).postStaff), out: []result{gives[staffOut](201, "The member of staff, with the invitation.")}, refuses: []problem.Code{problem.Conflict}}),
 	"GET /v1/staff": {id: "listStaff", tag: "staff", summary: "List the members of staff", about: "An auditor does not see names and contacts.", out: []result{gives[page[staffOut]](200, "All of them, by id.")}},
 	"POST /v1/staff/:id/suspend": {id: "suspendStaff", tag: "staff", summary: "Take a member of staff out at once", about: "Ends his sessions and his invitations.",

@@ -101,7 +101,7 @@ func TestClause5_26_NothingPassesWhatIsHeld(t *testing.T) {
 	w.ask(security, "POST", at+"/release", body{"reason": "called the customer"}).is(200).has(body{"state": "pending_proof", "authorization": nil})
 	w.ask(key, "GET", at, nil).is(200).has(body{"timeline.1.state": "pending_proof", "timeline.1.reason": nil})
 	again := w.ask(key, "POST", at+"/authentications", body{"access_token": token}).is(201)
-	if again.str("linked.text") == "" || again.str("authentications.0.state") != "pending" {
+	if again.str("linked.text") == "" || again.str("authentications.0.state") != "expired" || again.str("authentications.1.state") != "pending" {
 		t.Errorf("%v", again.m)
 	}
 	w.ask(key, "POST", at+"/cancel", nil).is(200).has(body{"state": "cancelled"})

@@ -364,3 +364,25 @@ func (w *world) past(e settle.Effect) {
 		w.T.Fatalf("%s, %v", r.Outcome, err)
 	}
 }
+
+// The first admin's key ends with the first log-in of a member of staff, and a
+// customer's log-in ends nothing.
+func TestClause5_3_4_TheFirstKeyEndsWhenStaffComeIn(t *testing.T) {
+	w := staffWorld(t, true)
+	first := w.client(parties.CreateClientCommand{Caller: w.Staff(), Name: "first", Roles: []parties.Role{parties.Admin}, First: true})
+	o := w.ask(first, "POST", "/v1/staff", staffBody("ayla", parties.Supervisor)).is(201)
+	c, d := w.Person(pskc.HOTP)
+	w.login(w.as("frontend"), c.ID, d)
+	w.ask(first, "GET", "/v1/staff", nil).is(200)
+	ayla := w.join("ayla", o.str("invitation.secret"))
+	w.ask(first, "GET", "/v1/staff", nil).refused(401, "unauthorized")
+	w.ask(w.as("admin"), "GET", "/v1/staff", nil).is(200)
+	joined := get(t, w, "~ayla")
+	ayla.login()
+	if again := get(t, w, "~ayla"); joined.JoinedAt.IsZero() || again.Version != joined.Version || again.JoinedAt != joined.JoinedAt {
+		t.Errorf("joined at %s, then %s", joined.JoinedAt, again.JoinedAt)
+	}
+	if c := get(t, w, c.ID); !c.JoinedAt.IsZero() {
+		t.Error("a customer has joined the staff")
+	}
+}

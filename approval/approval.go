@@ -248,13 +248,13 @@ func (s *Service) Settle(ctx context.Context, effects []settle.Effect, events []
 		return err
 	}
 	if r.Outcome != settle.Done {
-		return ErrOvertaken()
+		return Overtaken()
 	}
 	return nil
 }
 
-// ErrOvertaken is the refusal of a decision that somebody else was faster with.
-func ErrOvertaken() error {
+// Overtaken is the refusal of a decision that somebody else was faster with.
+func Overtaken() error {
 	return problem.New(problem.Conflict, "it was decided or changed by somebody else meanwhile; look again")
 }
 

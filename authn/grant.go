@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mohur/ident"
+	"mohur/parties"
 	"mohur/problem"
 	"mohur/settle"
 	"mohur/tokens"
@@ -85,7 +86,7 @@ func (j *judgement) grantLogin(p Proof) (ruling, error) {
 		return ruling{}, err
 	}
 	j.attempt.Granted = session.ID
-	j.effects = append(j.effects, SaveSession{session})
+	j.effects = append(append(j.effects, SaveSession{session}), parties.Joined(j.customer, j.received)...)
 	j.events = append(j.events, s.sessionEvent(j.by, j.customer, session, "session.opened", "live", ""))
 	r, err := j.finish("granted", "", false)
 	r.granted, r.by, r.view.Session = true, p.Credential.ID, grant

@@ -242,6 +242,11 @@ func (j *judgement) right(c candidate, needPIN bool, pinText string, at time.Tim
 		return ruling{}, err
 	}
 	if reason != "" {
+		if c.credential.Kind == tokens.FIDO {
+			// A key without a counter would vouch for the next PIN with the same response:
+			// another PIN needs another challenge.
+			j.attempt.State = Denied
+		}
 		return j.refuse(reason)
 	}
 	// Whoever was suspended since he was read is not granted.

@@ -99,8 +99,18 @@ func TestClause5_18_AKeyThatDoesNotVerifyIsOneFactor(t *testing.T) {
 	if _, err := answer(t, b, v.Attempt.ID, authn.PIN, "999999"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := answer(t, b, v.Attempt.ID, authn.FIDO, string(k.Get(offer(t, v).Options))); !refused(err) || b.Count("pin.judged", "wrong", "") != 1 {
+	text := string(k.Get(offer(t, v).Options))
+	if _, err := answer(t, b, v.Attempt.ID, authn.FIDO, text); !refused(err) || b.Count("pin.judged", "wrong", "") != 1 {
 		t.Errorf("a wrong PIN: %v", err)
+	}
+	// The same response vouches for no second PIN, and is no copy of the key either.
+	_, err := answer(t, b, v.Attempt.ID, authn.PIN, banktest.PIN)
+	_, again := answer(t, b, v.Attempt.ID, authn.FIDO, text)
+	if !refused(err) || !refused(again) || b.Count("pin.judged", "", "") != 5 {
+		t.Errorf("another PIN: %v, %v, %d judged", err, again, b.Count("pin.judged", "", ""))
+	}
+	if _, err := b.Enrollment.Token(t.Context(), k.Token.ID); err != nil || b.Count("token.suspend", "", "") != 0 {
+		t.Error("the key was suspended")
 	}
 }
 

@@ -2,6 +2,7 @@ package authn
 
 import (
 	"context"
+	"errors"
 
 	"mohur/parties"
 	"mohur/problem"
@@ -24,7 +25,7 @@ func (s *Service) StaffCaller(ctx context.Context, token string) (parties.Caller
 	denied := problem.New(problem.Unauthorized, "the access token is wrong or expired, or its session has ended")
 	claims, err := s.claims(ctx, token)
 	switch {
-	case err == ErrDead:
+	case errors.Is(err, ErrDead):
 		return parties.Caller{}, denied
 	case err != nil:
 		return parties.Caller{}, err
@@ -33,7 +34,7 @@ func (s *Service) StaffCaller(ctx context.Context, token string) (parties.Caller
 	}
 	session, c, err := s.live(ctx, claims.Session, func(string, parties.Channel) bool { return true })
 	switch {
-	case err == ErrDead:
+	case errors.Is(err, ErrDead):
 		return parties.Caller{}, denied
 	case err != nil:
 		return parties.Caller{}, err

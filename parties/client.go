@@ -15,7 +15,8 @@ type Client struct {
 	Name      string      `json:"name"`
 	Roles     []Role      `json:"roles"`
 	Channels  []Channel   `json:"channels"`
-	Keys      []ClientKey `json:"keys"` // at most two live at once, for rotation
+	Keys      []ClientKey `json:"keys"`            // at most two live at once, for rotation
+	First     bool        `json:"first,omitempty"` // the first admin's: it ends with the first log-in of staff
 	CreatedAt time.Time   `json:"created_at"`
 	EndedAt   time.Time   `json:"ended_at,omitzero"` // it has no keys and gets none
 	Version   uint64      `json:"version"`

@@ -1,6 +1,7 @@
 package parties
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -21,6 +22,7 @@ type CreateClientCommand struct {
 	Channels []Channel
 	Life     time.Duration
 	Endless  bool
+	First    bool // ends with the first log-in of a member of staff
 }
 
 // keyLife is how long an API key lives unless asked otherwise.
@@ -49,7 +51,7 @@ func (s *Service) CreateClient(ctx context.Context, cmd CreateClientCommand) (Cl
 		return Client{}, "", err
 	}
 	now := s.Now().UTC()
-	c := Client{ID: ident.New("cl"), Name: cmd.Name, Roles: cmd.Roles, Channels: cmd.Channels, CreatedAt: now, Version: 1}
+	c := Client{ID: ident.New("cl"), Name: cmd.Name, Roles: cmd.Roles, Channels: cmd.Channels, First: cmd.First, CreatedAt: now, Version: 1}
 	if len(c.Channels) == 0 {
 		c.Channels = Channels()
 	}
@@ -111,6 +113,12 @@ func (s *Service) Authenticate(ctx context.Context, key string) (Caller, error) 
 	if !c.Holds(key, s.Now()) { // ended meanwhile
 		s.known.narrow(id, c.Keys)
 		return Caller{}, denied
+	}
+	if c.First {
+		if in, err := s.joined(ctx); in || err != nil {
+			s.known.forget(id)
+			return Caller{}, cmp.Or(err, error(denied))
+		}
 	}
 	s.known.remember(c, s.Now())
 	return c.caller(), nil

@@ -42,7 +42,8 @@ type Customer struct {
 	ContractRef     string        `json:"contract_ref"`
 	ContractVersion string        `json:"contract_version"`
 	KYCRef          string        `json:"kyc_ref"`
-	Roles           []Role        `json:"roles,omitempty"` // of a member of staff
+	Roles           []Role        `json:"roles,omitempty"`    // of a member of staff
+	JoinedAt        time.Time     `json:"joined_at,omitzero"` // of a member of staff: his first log-in
 	State           CustomerState `json:"state"`
 	Since           time.Time     `json:"since,omitzero"`   // of the last change of State: sessions and attempts before it are dead
 	Reason          string        `json:"reason,omitempty"` // of a suspension

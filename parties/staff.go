@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"mohur/audit"
 	"mohur/ident"
@@ -35,6 +36,22 @@ func (c Customer) StaffID() string { return strings.TrimPrefix(c.ID, staffMark) 
 // began on one, he sees by his roles and never goes on with.
 func (c Customer) Caller() Caller {
 	return Caller{Kind: "staff", ID: c.ID, Name: c.StaffID(), Roles: c.Roles}
+}
+
+// Joined is what a log-in changes of the person himself: nothing of a customer, and
+// of a member of staff that he has come in, the first time.
+func Joined(c Customer, at time.Time) []settle.Effect {
+	if !IsStaff(c.ID) || !c.JoinedAt.IsZero() {
+		return nil
+	}
+	c.JoinedAt, c.Version = at.UTC(), c.Version+1
+	return []settle.Effect{SaveCustomer{c}}
+}
+
+// joined reports whether anybody of the staff has ever logged in.
+func (s *Service) joined(ctx context.Context) (bool, error) {
+	all, err := s.AllStaff(ctx)
+	return slices.ContainsFunc(all, func(c Customer) bool { return !c.JoinedAt.IsZero() }), err
 }
 
 // StaffRoles are the roles a person can have; the others are for systems.

@@ -17,7 +17,7 @@ async function register() {
   const customer = at("customer").value, path = "/v1/customers/" + encodeURIComponent(customer);
   await ask("PUT", path, {name: "Demo", locale: "en", contacts: {phone: "+994501234567", email: "demo@bank.test"}, segment: "retail",
     contract_ref: "DEMO", contract_version: "1", kyc_ref: "DEMO"});
-  const {secret} = await ask("POST", path + "/activation-secrets", {purpose: "enroll", channel: "sms"});
+  const {secret} = await ask("POST", path + "/activation-secrets", {purpose: "enroll", channel: "email"});
   const begun = await ask("POST", "/v1/enrollments", {customer, kind: "fido", proof: {activation_secret: secret}});
   const made = await navigator.credentials.create({publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(begun.fido.publicKey)});
   const {token} = await ask("POST", "/v1/enrollments/" + begun.id + "/responses", {fido: made.toJSON()});

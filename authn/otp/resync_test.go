@@ -136,6 +136,45 @@ func TestClause5_23_ResyncOfTime(t *testing.T) {
 	}
 }
 
+// Ahead, a token's clock is never set back, nor by a code that would be too late for
+// a log-in: whoever noted codes down makes them live no longer.
+func TestClause5_23_ResyncAhead(t *testing.T) {
+	const now = 1 << 20
+	for _, v := range []struct {
+		size, either, drift int
+		first, second       int // steps from the server's
+		want                otp.Reason
+		then                int // drift
+	}{
+		{30, 1, 0, -1, 0, "", 0}, {30, 1, 0, 0, 1, "", 1}, {30, 1, 0, 9, 10, "", 10},
+		{30, 1, 0, -2, -1, otp.TooLate, 0}, {30, 1, 0, -10, -9, otp.TooLate, 0}, {30, 1, 0, -11, -10, otp.WrongCode, 0}, {30, 1, 0, 10, 11, otp.WrongCode, 0},
+		{60, 1, 0, -1, 0, "", 0}, {60, 1, 0, -2, -1, otp.TooLate, 0}, {60, 2, 0, -2, -1, otp.TooLate, 0},
+		{30, 0, 0, -1, 0, otp.TooLate, 0}, {30, 0, 0, 0, 1, "", 1},
+		{30, 2, 0, -1, 0, "", 0}, {30, 2, 0, -2, -1, "", 0}, {30, 2, 0, -3, -2, otp.TooLate, 0},
+		{30, 1, 4, 3, 4, "", 4}, {30, 1, 4, 2, 3, otp.TooLate, 0}, {30, 1, 4, -1, 0, otp.TooLate, 0}, {30, 1, 4, 5, 6, "", 6},
+		{30, 1, -3, -4, -3, "", -3}, {30, 1, -3, -5, -4, otp.TooLate, 0}, {30, 1, -3, -1, 0, "", 0},
+	} {
+		d := newDevice(t, tokens.Credential{Kind: tokens.TOTP, Hash: hsm.SHA1, Digits: 9, Step: v.size})
+		p := profile(t)
+		p.Windows.StepsEither = v.either
+		r := otp.Response{
+			Credential: d.Credential, Profile: p, At: time.Unix(int64(now*v.size+v.size-1), 0), Hot: settle.Hot{Drift: int8(v.drift)}, Ahead: true,
+		}
+		e := resync(t, r, d.moving(uint64(now+v.first)), d.moving(uint64(now+v.second)))
+		expect(t, fmt.Sprintf("%+v", v), e, v.want)
+		if e.Match && (e.Drift != int8(v.then) || e.Next != uint64(now+v.second+1)) {
+			t.Errorf("%+v: %+v", v, e)
+		}
+		r.Hot.Counter = uint64(now + v.second)
+		if v.want != otp.WrongCode {
+			expect(t, fmt.Sprintf("used, %+v", v), resync(t, r, d.moving(uint64(now+v.first)), d.moving(uint64(now+v.second))), otp.Replayed)
+		}
+	}
+	// What counts goes forward by itself.
+	d := newDevice(t, tokens.Credential{Kind: tokens.HOTP, Hash: hsm.SHA1, Digits: 9})
+	expect(t, "a counter", resync(t, otp.Response{Credential: d.Credential, Profile: profile(t), Ahead: true}, d.moving(98), d.moving(99)), "")
+}
+
 // replayedIf: what has left the search is wrong, not replayed.
 func replayedIf(within bool) otp.Reason {
 	if within {

@@ -61,6 +61,7 @@ func (b *benchBank) restart(ctx context.Context, change func(*Config)) error {
 		}
 	}
 	change(b.config)
+	b.config.FIDO = defaults().FIDO // what is measured has no keys, and so have its decoys none
 	if err := os.WriteFile(b.config.File, b.config.document(b.config.File), 0o600); err != nil {
 		return err
 	}

@@ -160,7 +160,7 @@ func (p *program) tellInstalled(made installation, dir string, development bool)
 		return nil
 	}
 	p.sayf("  admin key      %s", made.AdminKey)
-	p.sayf("The admin key is shown once and ends in 24 hours: make the clients you need before.")
+	p.sayf("The admin key is shown once and ends in 24 hours, or with the first log-in of staff: make the clients you need before.")
 	p.sayf("Then make the first supervisor with `mohur staff invite ID --role supervisor` (docs/staff.md).")
 	p.sayf("Give %s to whoever audits: it is all they need to verify the log.", verifierFile)
 	p.sayf("next: put the certificate at %s, run `mohur doctor --config %s`, then `mohur serve`", filepath.Join(dir, "tls"), made.Config)

@@ -139,9 +139,9 @@ func firstClient(ctx context.Context, file string) (key string, err error) {
 	if err := e.note(ctx, by, "server.initialised", map[string]any{"version": version, "development": c.Development, "url": c.URL}); err != nil {
 		return "", err
 	}
-	cmd := parties.CreateClientCommand{Caller: by, Name: adminClient, Roles: []parties.Role{parties.Admin}, Life: adminLife}
+	cmd := parties.CreateClientCommand{Caller: by, Name: adminClient, Roles: []parties.Role{parties.Admin}, Life: adminLife, First: true}
 	if c.Development {
-		cmd.Roles, cmd.Life, cmd.Endless = parties.Roles(), 0, true
+		cmd.Roles, cmd.Life, cmd.Endless, cmd.First = parties.Roles(), 0, true, false
 	}
 	_, key, err = e.parties.CreateClient(ctx, cmd)
 	return key, err

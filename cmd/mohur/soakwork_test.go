@@ -205,11 +205,20 @@ func tries(ctx context.Context, s *story) error {
 	was := s.customer
 	defer func() { s.customer = was }()
 	s.customer = ident.New("C")
-	id, err := s.pinThen(ctx, "482913")
+	a, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
-	return s.refuse(ctx, id, "otp", "000000")
+	for _, m := range a.Methods {
+		if m.Method != "otp" { // he seems to have a token of another kind
+			continue
+		}
+		if _, err := s.answer(ctx, a.ID, "pin", "482913", "pending"); err != nil {
+			return err
+		}
+		return s.refuse(ctx, a.ID, "otp", "000000")
+	}
+	return s.refuse(ctx, a.ID, "pin", "482913")
 }
 
 func complains(ctx context.Context, s *story) error {

@@ -27,7 +27,7 @@ func (p *program) staffInviteCommand() *cobra.Command {
 the person enrols a key and sets a PIN. Without --role it invites somebody who is there
 already again; the invitations before end.
 
-From the second supervisor on, and from the first who has brought a token to life, a
+From the second supervisor on, and from the first who has logged in, a
 supervisor has to approve it, and the invitation goes to the person's e-mail address.
 
 Roles: ` + names(parties.StaffRoles()) + `.
