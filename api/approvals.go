@@ -331,7 +331,7 @@ func (x *exchange) failed(ctx context.Context, a approval.Approval, proven []set
 	return problem.New(problem.Conflict, "approved, and not possible any more: "+p.Detail)
 }
 
-// resultOf is what the act answered, without what it would answer a system only.
+// resultOf is what the act answered.
 func resultOf(out reply) (jsontext.Value, error) {
 	if out.body == nil {
 		return nil, nil
