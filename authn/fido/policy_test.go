@@ -253,10 +253,10 @@ func TestTheDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, example, _ := strings.Cut(string(text), "```yaml\n")
+	_, example, _ := strings.Cut(string(text), "```yaml\n# ") // the one before is the server's configuration
 	example, _, _ = strings.Cut(example, "```")
 	var p fido.Policy
-	if err := yaml.UnmarshalWithOptions([]byte(example), &p, yaml.DisallowUnknownField()); err != nil {
+	if err := yaml.UnmarshalWithOptions([]byte("# "+example), &p, yaml.DisallowUnknownField()); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Check(); err != nil || len(p.AllowAAGUIDs) == 0 {

@@ -77,6 +77,7 @@ type sample struct {
 	goroutines int64
 	files      int64
 	rss        int64
+	mapped     int64 // of it, pages of files: the program, the libraries, what was just read of the store
 	outside    int64 // of Go's heap: the C library's, the module's, and what the runtime needs beside it
 	store      int64 // the file, which grows by what it is told
 }
@@ -123,7 +124,7 @@ func observe(t *testing.T, p *process, w *crew, length time.Duration, out string
 		}
 	}
 	began, every, told := time.Now(), min(length/200, 3*time.Second), 0
-	t.Logf("%8s %9s %9s %10s %6s %9s %11s %9s", "time", "requests", "heap MiB", "goroutines", "files", "RSS MiB", "outside MiB", "store MiB")
+	t.Logf("%8s %9s %9s %10s %6s %9s %10s %11s %9s", "time", "requests", "heap MiB", "goroutines", "files", "RSS MiB", "mapped MiB", "outside MiB", "store MiB")
 	for i := 1; time.Since(began) < length; i++ {
 		time.Sleep(time.Until(began.Add(time.Duration(i) * every)))
 		s := take(t, p, w)
@@ -134,7 +135,8 @@ func observe(t *testing.T, p *process, w *crew, length time.Duration, out string
 				keep("start")
 			}
 			told = now
-			t.Logf("%8s %9d %9.1f %10d %6d %9.1f %11.1f %9.1f", s.at.Round(time.Second), s.requests, mib(s.heap), s.goroutines, s.files, mib(s.rss), mib(s.outside), mib(s.store))
+			t.Logf("%8s %9d %9.1f %10d %6d %9.1f %10.1f %11.1f %9.1f", s.at.Round(time.Second), s.requests, mib(s.heap), s.goroutines, s.files,
+				mib(s.rss), mib(s.mapped), mib(s.outside), mib(s.store))
 		}
 	}
 	keep("end")
@@ -151,6 +153,7 @@ func take(t *testing.T, p *process, w *crew) sample {
 	s.goroutines = figureIn(t, goroutines, `^goroutine profile: total (\d+)`)
 	status := read(t, fmt.Sprintf("/proc/%d/status", p.pid()))
 	s.rss = figureIn(t, status, `VmRSS:\s+(\d+) kB`) << 10
+	s.mapped = figureIn(t, status, `RssFile:\s+(\d+) kB`) << 10
 	s.outside = outside(t, read(t, fmt.Sprintf("/proc/%d/smaps", p.pid())))
 	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.pid()))
 	if err != nil {
@@ -232,9 +235,9 @@ func matched(t *testing.T, text []byte, pattern string) []byte {
 // tellSoak shows what was done and how it went, and keeps every sample.
 func tellSoak(t *testing.T, all []sample, w *crew, out string) {
 	t.Helper()
-	table := "seconds\trequests\thsm_calls\theap\tgoroutines\tfiles\trss\toutside\tstore\n"
+	table := "seconds\trequests\thsm_calls\theap\tgoroutines\tfiles\trss\tmapped\toutside\tstore\n"
 	for _, s := range all {
-		table += fmt.Sprintf("%.1f\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", s.at.Seconds(), s.requests, s.calls, s.heap, s.goroutines, s.files, s.rss, s.outside, s.store)
+		table += fmt.Sprintf("%.1f\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", s.at.Seconds(), s.requests, s.calls, s.heap, s.goroutines, s.files, s.rss, s.mapped, s.outside, s.store)
 	}
 	if err := os.WriteFile(filepath.Join(out, "samples.tsv"), []byte(table), 0o600); err != nil {
 		t.Fatal(err)
