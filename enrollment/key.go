@@ -356,11 +356,11 @@ func (s *Service) finishKeyOnce(ctx context.Context, cmd KeyAnswer, at time.Time
 			return t, "", err
 		}
 	}
-	next, effects, err := t, []settle.Effect(nil), error(nil)
+	next, effects, more, err := t, []settle.Effect(nil), []audit.Event(nil), error(nil)
 	if reason == "" {
 		next, effects, err = s.bornKey(ctx, t, c, registration, cmd, at)
 	} else {
-		effects, err = s.wrongKey(ctx, t, cmd)
+		effects, more, err = s.wrongKey(ctx, t, cmd)
 	}
 	if err != nil {
 		return t, "", err
@@ -375,17 +375,17 @@ func (s *Service) finishKeyOnce(ctx context.Context, cmd KeyAnswer, at time.Time
 		}
 		return e
 	}
-	r, err := s.settle(ctx, effects, tell(reason))
+	r, err := s.settle(ctx, effects, append([]audit.Event{tell(reason)}, more...)...)
 	if err != nil {
 		return t, "", err
 	}
 	if _, twice := r.Effect.(tokens.AddCredential); r.Outcome == settle.Exists && twice {
 		// Somebody has this very key already, this customer or another (section 7.1 step 26).
 		reason = "already-enrolled"
-		if effects, err = s.wrongKey(ctx, t, cmd); err != nil {
+		if effects, more, err = s.wrongKey(ctx, t, cmd); err != nil {
 			return t, "", err
 		}
-		if r, err = s.settle(ctx, effects, tell(reason)); err != nil {
+		if r, err = s.settle(ctx, effects, append([]audit.Event{tell(reason)}, more...)...); err != nil {
 			return t, "", err
 		}
 	}
@@ -450,19 +450,20 @@ func (s *Service) bornKey(ctx context.Context, t tokens.Token, c parties.Custome
 		parties.RequireCustomer{ID: c.ID, Version: c.Version}), nil
 }
 
-// wrongKey counts a refused response; the last one ends the registration.
-func (s *Service) wrongKey(ctx context.Context, t tokens.Token, cmd KeyAnswer) ([]settle.Effect, error) {
+// wrongKey counts a refused response; the last one ends the registration, and is told
+// of.
+func (s *Service) wrongKey(ctx context.Context, t tokens.Token, cmd KeyAnswer) ([]settle.Effect, []audit.Event, error) {
 	next, p := t, *t.Pending
 	p.Tries++
 	next.Pending = &p
 	next.Version++
 	if p.Tries < keyTries {
-		return []settle.Effect{tokens.SaveToken{Token: next}}, nil
+		return []settle.Effect{tokens.SaveToken{Token: next}}, nil, nil
 	}
-	next.Pending = nil
+	end := s.forgetKey
 	if t.History[0].Move == began {
-		effects, _, err := s.endKey(ctx, cmd.Caller, t, "too many refused responses")
-		return effects, err
+		end = s.endKey
 	}
-	return []settle.Effect{tokens.SaveToken{Token: next}}, nil
+	effects, event, err := end(ctx, cmd.Caller, t, "too many refused responses")
+	return effects, []audit.Event{event}, err
 }

@@ -241,3 +241,30 @@ func TestClause5_3_6_ARevokedModelIsSuspended(t *testing.T) {
 		t.Errorf("a new key of that model: %v", err)
 	}
 }
+
+// Clause 5.11: a registration that ends after its last refused response is told of, as
+// every end of a token is.
+func TestClause5_11_ARegistrationThatEndsIsRecorded(t *testing.T) {
+	b := keyBank(t)
+	c, k := b.Customer(), b.NewKey()
+	wrong := k.Create(b.BeginKey(b.Customer().ID).PublicKey) // for another challenge
+	p := b.BeginKey(c.ID)
+	before := len(b.Entries())
+	for range 5 {
+		if _, err := finish(t, b, p.ID, wrong); err == nil {
+			t.Fatal("a response to another challenge enrols a key")
+		}
+	}
+	var ended, refused int
+	for _, h := range b.Entries()[before:] {
+		switch {
+		case h.Event == "token.activation" && h.Outcome == "refused":
+			refused++
+		case h.Outcome == string(tokens.Revoked):
+			ended++
+		}
+	}
+	if refused != 5 || ended != 1 {
+		t.Errorf("%d refusals and %d ends are told of", refused, ended)
+	}
+}
