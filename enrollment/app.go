@@ -231,10 +231,16 @@ func (s *Service) FinishApp(ctx context.Context, cmd AppAnswer) (tokens.Token, e
 	if err := c.Err(); err != nil {
 		return tokens.Token{}, err
 	}
+	return s.finish(ctx, received, func(ctx context.Context) (tokens.Token, string, error) { return s.finishAppOnce(ctx, cmd, received) })
+}
+
+// finish judges what ends an enrolment until nothing moves between; whoever brought
+// it cannot get away, and a refusal is the one refusal at its floor of time.
+func (s *Service) finish(ctx context.Context, received time.Time, once func(context.Context) (t tokens.Token, reason string, err error)) (tokens.Token, error) {
 	judged, done := context.WithTimeout(context.WithoutCancel(ctx), judgeTime)
 	defer done()
 	for range maxTries {
-		t, reason, err := s.finishAppOnce(judged, cmd, received)
+		t, reason, err := once(judged)
 		switch {
 		case err == nil && reason == staleReason:
 			continue

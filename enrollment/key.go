@@ -287,20 +287,7 @@ func (s *Service) FinishKey(ctx context.Context, cmd KeyAnswer) (tokens.Token, e
 	if err := c.Err(); err != nil {
 		return tokens.Token{}, err
 	}
-	judged, done := context.WithTimeout(context.WithoutCancel(ctx), judgeTime)
-	defer done()
-	for range maxTries {
-		t, reason, err := s.finishKeyOnce(judged, cmd, received)
-		switch {
-		case err == nil && reason == staleReason:
-			continue
-		case err != nil || reason == "":
-			return t, err
-		}
-		s.floor(ctx, received)
-		return tokens.Token{}, refused()
-	}
-	return tokens.Token{}, errContended
+	return s.finish(ctx, received, func(ctx context.Context) (tokens.Token, string, error) { return s.finishKeyOnce(ctx, cmd, received) })
 }
 
 func (s *Service) pendingKey(ctx context.Context, cmd KeyAnswer, at time.Time) (tokens.Token, error) {
