@@ -181,7 +181,7 @@ func (x *exchange) begin(ctx context.Context, in beginIn) (reply, error) {
 // opening makes the command of a request.
 func (x *exchange) opening(in beginIn) (authn.BeginCommand, error) {
 	var c problem.Check
-	c.Unless((in.Customer == "") != (in.Subject == nil), "customer", "needs either customer or subject")
+	c.Unless(in.Customer == "" || in.Subject == nil, "customer", "needs either customer or subject")
 	cmd := authn.BeginCommand{
 		Caller: x.by, Customer: in.Customer, Purpose: authn.Purpose(in.Purpose), Channel: parties.Channel(in.Channel), ACR: authn.ACR(in.ACR),
 		Binding: in.Binding, Signals: in.Context.signals(),

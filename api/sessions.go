@@ -12,6 +12,7 @@ import (
 // sessionGrant is a session in the answer that granted or renewed it.
 type sessionGrant struct {
 	ID            string     `json:"id"`
+	Customer      string     `json:"customer"`
 	AccessToken   string     `json:"access_token,omitzero"`
 	ExpiresAt     *time.Time `json:"expires_at,omitzero"` // of the access token
 	IdleExpiresAt time.Time  `json:"idle_expires_at"`
@@ -22,7 +23,7 @@ func sessionGranted(g *authn.SessionGrant) *sessionGrant {
 	if g == nil {
 		return nil
 	}
-	out := &sessionGrant{ID: g.Session.ID, AccessToken: g.AccessToken, IdleExpiresAt: g.IdleAt.UTC(), EndsAt: g.Session.ExpiresAt.UTC()}
+	out := &sessionGrant{ID: g.Session.ID, Customer: g.Session.Customer, AccessToken: g.AccessToken, IdleExpiresAt: g.IdleAt.UTC(), EndsAt: g.Session.ExpiresAt.UTC()}
 	if !g.ExpiresAt.IsZero() {
 		until := g.ExpiresAt.UTC()
 		out.ExpiresAt = &until

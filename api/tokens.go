@@ -34,6 +34,7 @@ type credentialOut struct {
 	State       string     `json:"state"` // inert, live, suspended, revoked, quarantined, damaged
 	Locked      bool       `json:"locked"`
 	LockedUntil *time.Time `json:"locked_until,omitzero"` // not there when locked for good
+	UsesLeft    *uint64    `json:"uses_left,omitzero"`    // of a key of limited uses; not for front ends
 }
 
 type changeOut struct {
@@ -90,7 +91,11 @@ func (x *exchange) credentialsOf(ctx context.Context, t tokens.Token) ([]credent
 		if err != nil {
 			return nil, problem.Away(err) // a token whose credential is gone is damaged, not "not found"
 		}
-		out = append(out, credentialOf(c, rows[i], x.server.Now()))
+		told := credentialOf(c, rows[i], x.server.Now())
+		if left := c.Left(rows[i].Hot); c.MaxUses != 0 && !x.by.Only() {
+			told.UsesLeft = &left
+		}
+		out = append(out, told)
 	}
 	return out, nil
 }

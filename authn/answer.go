@@ -16,7 +16,8 @@ import (
 )
 
 // AnswerCommand is one response to an attempt. Secret is the code or the PIN; with
-// fido it is the JSON of PublicKeyCredential.toJSON.
+// fido it is the JSON of PublicKeyCredential.toJSON, with card that of the Web eID
+// token, with card-sign that of the signature.
 type AnswerCommand struct {
 	Caller     parties.Caller
 	Attempt    string
@@ -25,6 +26,9 @@ type AnswerCommand struct {
 	Secret     string
 	Binding    string
 	IP         string // of the customer, as the front end tells it with the answer; may be empty
+	TLS        bool   // with card: Secret is a code of Present
+
+	card *weighed // with a card: what the verifier found
 }
 
 // Bounds of a code or a PIN, and of a FIDO2 key's response, in bytes.
@@ -35,8 +39,12 @@ const (
 
 // check refuses what cannot be judged.
 func (cmd AnswerCommand) check() error {
-	if cmd.Method == FIDO {
+	if cmd.Method.signed() && !cmd.TLS {
 		if n := len(cmd.Secret); n == 0 || n > MaxResponse {
+			if cmd.Method.card() {
+				return &problem.Error{Code: problem.Invalid, Detail: "the answer has nothing of a card that could be judged",
+					Fields: []problem.Field{{Field: "token", Message: "needs to be the token as the browser gave it, of 16 KiB at most"}}}
+			}
 			return &problem.Error{Code: problem.Invalid, Detail: "the answer has no response of a key that could be judged",
 				Fields: []problem.Field{{Field: "credential", Message: "needs to be the credential as the browser gave it, of 16 KiB at most"}}}
 		}
@@ -75,13 +83,22 @@ func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
 	if err := cmd.check(); err != nil {
 		return View{}, err
 	}
-	a, err := s.answerable(ctx, cmd.Caller, cmd.Attempt)
+	a, err := s.answerable(ctx, cmd)
 	if err != nil {
 		return View{}, err
 	}
 	source := s.pace.sourceOfAnswer(cmd)
-	if err := s.pace.admit(a.Customer, source, received); err != nil {
+	if err := s.pace.admit(a.paced(), source, received); err != nil {
 		return View{}, err
+	}
+	if cmd.Method.card() {
+		// Nobody gets away from here on, or a nonce would be asked of many cards.
+		judged, done := context.WithTimeout(context.WithoutCancel(ctx), s.Settings.JudgeTime)
+		defer done()
+		if cmd.card, err = s.weigh(judged, a, cmd, received); err != nil {
+			return View{}, err
+		}
+		ctx = judged
 	}
 	leave, waited, err := s.queue.enter(ctx, keysOf(a, cmd)...)
 	if err != nil {
@@ -100,7 +117,7 @@ func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
 		return View{}, err
 	}
 	if r.refused {
-		s.pace.failed(a.Customer, source, received)
+		s.pace.failed(a.paced(), source, received)
 	}
 	if s.Observe != nil {
 		s.Observe(r.outcome, r.reason)
@@ -160,7 +177,7 @@ func (s *Service) current(ctx context.Context, cmd AnswerCommand, first *Attempt
 	if first != nil {
 		return *first, nil
 	}
-	return s.answerable(ctx, cmd.Caller, cmd.Attempt)
+	return s.answerable(ctx, cmd)
 }
 
 // visible loads an attempt for a caller; what others began does not exist.
@@ -177,12 +194,15 @@ func (s *Service) visible(ctx context.Context, by parties.Caller, id string) (At
 
 // answerable loads an attempt for a caller who answers it: only the client that
 // began it does.
-func (s *Service) answerable(ctx context.Context, by parties.Caller, id string) (Attempt, error) {
-	a, err := s.visible(ctx, by, id)
-	if err == nil && !by.MayAct(a.Client, a.Channel) {
+func (s *Service) answerable(ctx context.Context, cmd AnswerCommand) (Attempt, error) {
+	a, err := s.visible(ctx, cmd.Caller, cmd.Attempt)
+	if err != nil {
+		return Attempt{}, err
+	}
+	if !cmd.Caller.MayAct(a.Client, a.Channel) {
 		return Attempt{}, problem.New(problem.NotFound, "there is no such authentication")
 	}
-	return a, err
+	return s.claimed(ctx, a, cmd)
 }
 
 // errMoved says that what was read changed while it was evaluated: read again.

@@ -67,7 +67,15 @@ const (
 	OCRA Method = "ocra"
 	FIDO Method = "fido"
 	PIN  Method = "pin"
+
+	Card     Method = "card"      // a token of Web eID or of the bank's agent, or a certificate over TLS
+	CardSign Method = "card-sign" // a signature over a payment's text by a certificate for documents
 )
+
+// signed reports whether a response is a signature that the server judges by a public
+// key: nothing in it can be guessed, so a refused one is no step to a lock, and the
+// HSM has no part in judging it.
+func (m Method) signed() bool { return m == FIDO || m.card() }
 
 // Offer is one method an attempt accepts and with which credentials.
 type Offer struct {
@@ -79,6 +87,10 @@ type Offer struct {
 
 	Keys    []OfferedKey `json:"keys,omitempty"`    // with fido: one for each credential
 	Options []byte       `json:"options,omitempty"` // with fido: what a browser is asked, JSON
+
+	Cards  []OfferedCard `json:"cards,omitempty"`  // with a card: one for each credential
+	Nonce  string        `json:"nonce,omitempty"`  // with a card: standard base64 of the challenge's SHA-256
+	Origin string        `json:"origin,omitempty"` // with a card: of the page that asks it
 }
 
 // OfferedKey is a FIDO2 key that may answer.
@@ -116,9 +128,10 @@ type NamedAction struct {
 // Attempt is one authentication from challenge to verdict.
 type Attempt struct {
 	ID          string          `json:"id"`
-	Customer    string          `json:"customer"`
-	Decoy       bool            `json:"decoy,omitempty"` // nobody can be granted; the cause is only in the audit log
-	Cause       string          `json:"cause,omitempty"` // why it is a decoy
+	Customer    string          `json:"customer"`           // "" while nobody has proven whose a nameless one is
+	Nameless    bool            `json:"nameless,omitempty"` // opened for a log-in with any key that keeps its account
+	Decoy       bool            `json:"decoy,omitempty"`    // nobody can be granted; the cause is only in the audit log
+	Cause       string          `json:"cause,omitempty"`    // why it is a decoy
 	Client      string          `json:"client"`
 	Channel     parties.Channel `json:"channel"`
 	Purpose     Purpose         `json:"purpose"`

@@ -18,7 +18,7 @@ import (
 // BeginCommand opens an attempt for a log-in or an action.
 type BeginCommand struct {
 	Caller   parties.Caller
-	Customer string
+	Customer string // "" for a log-in without a name
 	Purpose  Purpose
 	Action   *NamedAction
 	Channel  parties.Channel
@@ -54,10 +54,7 @@ func (s *Service) Begin(ctx context.Context, cmd BeginCommand) (View, error) {
 }
 
 func (s *Service) begin(ctx context.Context, cmd BeginCommand) (View, error) {
-	if err := s.Admit(cmd.Caller, cmd.Customer, cmd.Signals.IP); err != nil {
-		return View{}, err
-	}
-	leave, err := s.Alone(ctx, cmd.Customer)
+	leave, err := s.enter(ctx, cmd)
 	if err != nil {
 		return View{}, err
 	}
@@ -69,9 +66,13 @@ func (s *Service) begin(ctx context.Context, cmd BeginCommand) (View, error) {
 		facts["action"] = cmd.Action.Name
 		facts["data_sha256"] = hexSum(cmd.Action.Data)
 	}
+	level := raise(ACR(s.Policy.LoginACR), cmd.ACR)
+	if cmd.Customer == "" {
+		level = raise(level, Strong) // the key says who it is: it verifies him, too
+	}
 	spec := Opening{
 		Caller: cmd.Caller, Customer: cmd.Customer, Purpose: cmd.Purpose, Action: cmd.Action, Channel: cmd.Channel,
-		ACR: raise(ACR(s.Policy.LoginACR), cmd.ACR), Binding: cmd.Binding, Score: score, Reasons: reasons, ExpiresAt: expires, IP: cmd.Signals.IP,
+		ACR: level, Binding: cmd.Binding, Score: score, Reasons: reasons, ExpiresAt: expires, IP: cmd.Signals.IP,
 		Challenge: func() (Challenge, error) {
 			return NewChallenge(string(cmd.Purpose), s.Settings.Issuer, cmd.Customer, expires, facts)
 		},
@@ -92,9 +93,26 @@ func (s *Service) begin(ctx context.Context, cmd BeginCommand) (View, error) {
 	return View{}, problem.Away(errors.New("authn: the customer's attempts kept changing"))
 }
 
+// enter lets a begin pass at its pace. A customer's attempts are opened one after the
+// other; those without a name ask no questions that could be the same.
+func (s *Service) enter(ctx context.Context, cmd BeginCommand) (leave func(), err error) {
+	if cmd.Customer == "" {
+		return func() {}, s.pace.admitNameless(cmd.Caller.ID, sourceOf(cmd.Caller, cmd.Signals.IP), s.Now())
+	}
+	if err := s.Admit(cmd.Caller, cmd.Customer, cmd.Signals.IP); err != nil {
+		return nil, err
+	}
+	return s.Alone(ctx, cmd.Customer)
+}
+
 func (s *Service) checkBegin(cmd BeginCommand) error {
 	var c problem.Check
-	c.Unless(parties.ValidSubject(cmd.Customer), "customer", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
+	if cmd.Customer == "" {
+		c.Unless(cmd.Purpose == Login && s.Nameless && s.FIDO != nil, "customer",
+			"is needed, or subject: only a log-in goes without a name, where fido.resident_key has keys keep the account themselves")
+	} else {
+		c.Unless(parties.ValidSubject(cmd.Customer), "customer", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
+	}
 	c.Unless(slices.Contains(parties.Channels(), cmd.Channel), "channel", "needs to be pc, internet or mobile")
 	c.Unless(cmd.Purpose == Login || cmd.Purpose == Action, "purpose", "needs to be login or action; a payment's proof is begun by its transaction")
 	c.Unless((cmd.Purpose == Action) == (cmd.Action != nil), "action", "goes with purpose action, and only with it")
@@ -147,14 +165,19 @@ type Pay struct {
 // Open prepares an attempt: the view, the effects that store it and the events
 // that tell of it. Nothing is settled yet.
 func (s *Service) Open(ctx context.Context, o Opening) (View, []settle.Effect, []audit.Event, error) {
-	who, err := s.who(ctx, o)
-	if err != nil {
-		return View{}, nil, nil, err
+	if o.Customer == "" && o.Purpose != Login {
+		return View{}, nil, nil, problem.Away(errors.New("authn: only a log-in goes without a name"))
 	}
 	now := s.Now()
-	open, err := s.Store.OpenAttempts(ctx, o.Customer, now)
-	if err != nil {
-		return View{}, nil, nil, problem.Away(err)
+	who, open := s.nameless(), []Attempt(nil)
+	if o.Customer != "" {
+		var err error
+		if who, err = s.who(ctx, o); err != nil {
+			return View{}, nil, nil, err
+		}
+		if open, err = s.Store.OpenAttempts(ctx, o.Customer, now); err != nil {
+			return View{}, nil, nil, problem.Away(err)
+		}
 	}
 	open, former := ofTransaction(open, o.Transaction)
 	challenge, offers, err := who.challenge(o, open)

@@ -17,13 +17,17 @@ type Challenge struct {
 }
 
 // NewChallenge writes the canonical text of RFC 8785 over the fixed members
-// and facts, which for a payment are reference, amount, payer, payee, purpose.
+// and facts, which for a payment are reference, amount, payer, payee, purpose. That
+// of a log-in without a name has no sub: the subject is "".
 func NewChallenge(typ, issuer, subject string, expires time.Time, facts map[string]any) (Challenge, error) {
 	nonce := make([]byte, 16)
 	rand.Read(nonce)
 	m := map[string]any{
-		"v": 1, "typ": typ, "iss": issuer, "sub": subject,
+		"v": 1, "typ": typ, "iss": issuer,
 		"nonce": base64.RawURLEncoding.EncodeToString(nonce), "exp": expires.Unix(),
+	}
+	if subject != "" {
+		m["sub"] = subject
 	}
 	for k, v := range facts {
 		if _, taken := m[k]; !taken {

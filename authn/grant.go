@@ -35,7 +35,11 @@ func amr(withPIN, onDevice bool) []string {
 
 // amr of a candidate. A FIDO2 key says for itself what it verified.
 func (c candidate) amr(withPIN bool) []string {
-	if c.credential.Kind != tokens.FIDO {
+	switch c.credential.Kind {
+	case tokens.Card:
+		return amrCard()
+	case tokens.FIDO:
+	default:
 		return amr(withPIN, c.profile.PINOnDevice)
 	}
 	values := c.assertion.AMR()
@@ -52,7 +56,7 @@ func (j *judgement) grant(c candidate, withPIN bool, at time.Time) (ruling, erro
 	if withPIN || c.profile.PINOnDevice || c.assertion.UserVerified {
 		reached = Strong
 	}
-	if j.attempt.Purpose == Payment && reached == Strong && (c.credential.Kind == tokens.OCRA || c.credential.Kind == tokens.FIDO) {
+	if j.attempt.Purpose == Payment && reached == Strong && slices.Contains([]tokens.Kind{tokens.OCRA, tokens.FIDO, tokens.Card}, c.credential.Kind) {
 		reached = Linked // the question or the challenge it answered is this payment
 	}
 	if reached.Rank() < j.attempt.ACR.Rank() {
@@ -60,7 +64,7 @@ func (j *judgement) grant(c candidate, withPIN bool, at time.Time) (ruling, erro
 	}
 	j.attempt.State, j.attempt.ACR, j.attempt.AMR = Granted, reached, c.amr(withPIN)
 	j.attempt.Shown = cmp.Or(c.shown, tokens.ShownNone)
-	p := Proof{ACR: reached, Shown: j.attempt.Shown, AMR: j.attempt.AMR, Credential: c.credential, At: j.received, By: j.by}
+	p := Proof{ACR: reached, Shown: j.attempt.Shown, AMR: j.attempt.AMR, Credential: c.credential, At: j.received, By: j.by, Signature: c.card.CMS}
 	switch j.attempt.Purpose {
 	case Login:
 		return j.grantLogin(p)

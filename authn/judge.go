@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"mohur/authn/card"
 	"mohur/authn/fido"
 	"mohur/authn/lock"
 	"mohur/authn/otp"
@@ -27,6 +28,8 @@ type candidate struct {
 	reason     string // why it must not be judged; "" when it may
 	evidence   evidence
 	assertion  fido.Assertion // of a FIDO2 key
+	card       card.Verdict   // of a card
+	revoked    bool           // the issuer revoked this card's certificate
 	shown      string         // what an answer proves to have been seen
 }
 
@@ -45,7 +48,7 @@ type evidence struct {
 // guessed at more often than its own limit allows.
 func (j *judgement) judge(cmd AnswerCommand, pinText string, at time.Time) (ruling, error) {
 	needPIN := j.needsPIN(cmd)
-	j.withPIN = needPIN
+	j.withPIN, j.method = needPIN, cmd.Method
 	if cause := j.dead(); cause != "" {
 		return j.spend(cause)
 	}
@@ -61,8 +64,17 @@ func (j *judgement) judge(cmd AnswerCommand, pinText string, at time.Time) (ruli
 		}
 		id, verify = key.Credential, j.verifyFIDO(cmd, key)
 	}
+	if cmd.Method.card() {
+		if cmd.card == nil || cmd.card.credential == "" {
+			return j.spend("not-offered")
+		}
+		id, verify = cmd.card.credential, j.verifyCard(cmd)
+	}
 	c, err := j.candidate(id, at, verify)
 	c.shown = offer.Shown
+	if cmd.Method.card() {
+		c.shown = c.card.Shown
+	}
 	switch {
 	case err != nil:
 		return ruling{}, err
@@ -70,6 +82,11 @@ func (j *judgement) judge(cmd AnswerCommand, pinText string, at time.Time) (ruli
 		return j.unjudged(c.reason)
 	case c.assertion.Clone || c.assertion.Changed:
 		return j.doubted(c)
+	case c.revoked:
+		return j.revokedCard(c)
+	case !c.evidence.right && cmd.Method.signed():
+		j.credential = c.credential.Pseudonym
+		return j.unjudged(c.evidence.why)
 	case !c.evidence.right:
 		return j.wrong(c)
 	}
@@ -120,7 +137,7 @@ func (j *judgement) candidate(id string, at time.Time, verify func(*candidate) e
 	case c.hot.Locked(j.received):
 		c.reason = "credential-locked"
 	default:
-		c.reason = c.credential.Dead(at)
+		c.reason = c.credential.Dead(c.hot, at)
 	}
 	if c.reason != "" {
 		return c, away(s.idleVerify(ctx, j.method))
@@ -196,8 +213,9 @@ func (s *Service) intact(ctx context.Context, c candidate, customer string) (boo
 	return bound && c.reason == "" && c.hot.Owner == settle.OwnerOf(customer), nil
 }
 
-// unjudged refuses where no credential could be judged; the row's MAC that a
-// judged one would get is made as well.
+// unjudged refuses where no credential could be judged, or nothing could be guessed:
+// its row stays, so that no stranger's responses lock it. The MAC that a row would get
+// is made as well.
 func (j *judgement) unjudged(reason string) (ruling, error) {
 	if err := j.service.idleSwap(j.ctx); err != nil {
 		return ruling{}, problem.Away(err)
@@ -226,7 +244,7 @@ func (j *judgement) wrong(c candidate) (ruling, error) {
 // right consumes the code, whatever comes of the PIN, and grants when the PIN
 // is right too or none is needed.
 func (j *judgement) right(c candidate, needPIN bool, pinText string, at time.Time) (ruling, error) {
-	hot := c.hot.Next()
+	hot := c.credential.Use(c.hot.Next(), 1)
 	hot.Counter, hot.Drift = c.evidence.next, c.evidence.drift
 	reason := ""
 	if needPIN {
@@ -240,6 +258,11 @@ func (j *judgement) right(c candidate, needPIN bool, pinText string, at time.Tim
 	}
 	if err := j.swapCredential(hot, c.credential, lock.None); err != nil {
 		return ruling{}, err
+	}
+	if kind := c.credential.Notice(c.hot, hot); kind != "" {
+		if err := j.notify(kind); err != nil {
+			return ruling{}, err
+		}
 	}
 	if reason != "" {
 		if c.credential.Kind == tokens.FIDO {
@@ -265,10 +288,9 @@ func (s *Service) idleJudge(ctx context.Context, m Method) error {
 	return s.idleVerify(ctx, m)
 }
 
-// idleVerify is the HSM's part in judging a response; in that of a FIDO2 key it has
-// none.
+// idleVerify is the HSM's part in judging a response.
 func (s *Service) idleVerify(ctx context.Context, m Method) error {
-	if m == FIDO {
+	if m.signed() {
 		return nil
 	}
 	p, _ := tokens.ProfileOf(tokens.DefaultProfile)

@@ -23,9 +23,10 @@ type judgement struct {
 	effects  []settle.Effect
 	events   []audit.Event
 	withPIN  bool
-	method   Method // of the answer
+	method   Method // of the answer; when it waited for its other half, of the possession
 
-	credential string // pseudonym and new version of the credential touched
+	detail     map[string]any // of the verdict, for the log
+	credential string         // pseudonym and new version of the credential touched
 	version    uint64
 }
 
@@ -60,7 +61,12 @@ func (j *judgement) spend(reason string) (ruling, error) {
 }
 
 // refuse settles a refusal. The attempt stays open until its last answer.
-func (j *judgement) refuse(reason string) (ruling, error) { return j.refuseKeeping(reason, nil) }
+func (j *judgement) refuse(reason string) (ruling, error) {
+	if j.method.card() {
+		j.attempt.spendNonce()
+	}
+	return j.refuseKeeping(reason, nil)
+}
 
 func (j *judgement) refuseKeeping(reason string, held *Held) (ruling, error) {
 	j.attempt.Possession = held
@@ -77,8 +83,9 @@ func (j *judgement) finish(outcome, reason string, refusal bool) (ruling, error)
 	if j.attempt.State != Pending {
 		j.attempt.PIN, j.attempt.Possession = nil, nil
 	}
-	e := j.service.event(j.by, j.customer, j.attempt, "authentication.answered", outcome, reason, nil)
+	e := j.service.event(j.by, j.customer, j.attempt, "authentication.answered", outcome, reason, j.detail)
 	e.Credential, e.Version = j.credential, j.version
+	j.attempt = j.attempt.unclaimed()
 	j.effects = append(j.effects, SaveAttempt{j.attempt})
 	// The verdict comes first; what else happened (a lock, a quarantine) after it.
 	j.events = append([]audit.Event{e}, j.events...)
@@ -111,6 +118,12 @@ func (j *judgement) takePIN(secret string) (ruling, error) {
 // takePossession judges a possession answer, or keeps it while the PIN it needs
 // is not there.
 func (j *judgement) takePossession(cmd AnswerCommand) (ruling, error) {
+	if w := cmd.card; w != nil {
+		j.detail = cardDetail(cmd)
+		if w.spend != nil && !j.over {
+			j.effects = append(j.effects, *w.spend)
+		}
+	}
 	if !j.needsPIN(cmd) {
 		return j.judge(cmd, "", j.received)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"maps"
 	"slices"
 
 	"mohur/audit"
@@ -77,10 +78,14 @@ func (j *judgement) verifyFIDO(cmd AnswerCommand, key *OfferedKey) func(*candida
 		}
 		was := tokens.FIDOStateOf(c.hot.Counter)
 		r.SignCount, r.BackupState = was.SignCount, was.BackupState
-		a, err := j.service.FIDO.VerifyAssertion(r, fido.AssertionInput{
+		in := fido.AssertionInput{
 			Credential: []byte(cmd.Secret), Challenge: j.attempt.SHA256, Allowed: [][]byte{key.ID},
 			UserHandle: tokens.UserHandle(j.customer.Pseudonym), UserVerification: key.Verifies && j.attempt.ACR.Rank() > Single.Rank(),
-		})
+		}
+		if j.attempt.Nameless { // then the key has to say whose it is
+			in.Allowed = nil
+		}
+		a, err := j.service.FIDO.VerifyAssertion(r, in)
 		if err != nil {
 			c.evidence.broken = true
 			return nil
@@ -95,26 +100,33 @@ func (j *judgement) verifyFIDO(cmd AnswerCommand, key *OfferedKey) func(*candida
 // broke the promise of its registration. It is suspended, with an incident and a
 // notice, in the write of the refusal.
 func (j *judgement) doubted(c candidate) (ruling, error) {
+	return j.suspend(c, "credential.cloned",
+		"the FIDO2 key "+c.credential.ID+" may exist twice or was changed: "+c.assertion.Reason.Text()+"; it was suspended",
+		map[string]any{"detail": c.assertion.Detail})
+}
+
+// suspend refuses an answer and takes its token out of use in the same write, with an
+// incident and a notice.
+func (j *judgement) suspend(c candidate, kind, content string, more map[string]any) (ruling, error) {
 	hot := c.hot.Next()
 	hot.State = settle.HotSuspended
 	if err := j.swapCredential(hot, c.credential, lock.None); err != nil {
 		return ruling{}, err
 	}
-	why := string(c.assertion.Reason)
+	why := c.evidence.why
 	t, err := c.token.Apply(tokens.Suspend, j.received.UTC(), why, server)
 	if err != nil {
 		return ruling{}, problem.Away(err)
 	}
 	in := incident.Incident{
-		ID: ident.New("in"), Kind: "credential.cloned", Service: string(j.attempt.Channel), Reference: "n/a", Cause: why,
-		Content: "the FIDO2 key " + c.credential.ID + " may exist twice or was changed: " + c.assertion.Reason.Text() + "; it was suspended",
-		At:      j.received.UTC(), State: "open", Version: 1,
+		ID: ident.New("in"), Kind: kind, Service: string(j.attempt.Channel), Reference: "n/a", Cause: why,
+		Content: content, At: j.received.UTC(), State: "open", Version: 1,
 	}
+	detail := map[string]any{"token": c.token.ID, "credential": c.credential.ID, "incident": in.ID}
+	maps.Copy(detail, more)
 	j.effects = append(j.effects, tokens.SaveToken{Token: t}, incident.Save{Incident: in})
 	j.events = append(j.events,
-		j.service.event(j.by, j.customer, j.attempt, "token.suspend", string(t.State), why, map[string]any{
-			"token": t.ID, "credential": c.credential.ID, "incident": in.ID, "detail": c.assertion.Detail,
-		}),
+		j.service.event(j.by, j.customer, j.attempt, "token.suspend", string(t.State), why, detail),
 		audit.Event{
 			Name: "incident.opened", Outcome: "open", Reason: in.Kind, Policy: j.service.Policy.Version, Person: person(j.customer),
 			Caller: j.by.ID, Request: j.by.Request, Detail: in,

@@ -18,12 +18,17 @@ import (
 type Pace struct {
 	Customer, Source         rate.Limit
 	CustomerSlow, SourceSlow rate.Slow
+	// Of log-ins without a name there is no customer to bound the open ones: what is
+	// begun of them, by one source and by one client, is bounded by itself. At most
+	// Burst and what PerSecond adds in an attempt's life are open.
+	NamelessSource, NamelessClient rate.Limit
 }
 
 // DefaultPace is that of the contract.
 func DefaultPace() Pace {
 	return Pace{
 		Customer: rate.Limit{PerSecond: 5, Burst: 60}, Source: rate.Limit{PerSecond: 20, Burst: 200},
+		NamelessSource: rate.Limit{PerSecond: 2, Burst: 100}, NamelessClient: rate.Limit{PerSecond: 50, Burst: 1000},
 		CustomerSlow: rate.Slow{From: 10, Window: 10 * time.Minute, Most: time.Minute},
 		SourceSlow:   rate.Slow{From: 100, Window: 10 * time.Minute, Most: time.Minute},
 	}
@@ -33,6 +38,7 @@ func DefaultPace() Pace {
 // unknown id everything is counted as for a real one, so a 429 tells nothing.
 type pace struct {
 	customers, sources                 *rate.Limiter
+	namelessSources, namelessClients   *rate.Limiter
 	customersFailures, sourcesFailures *rate.Failures
 
 	mu    sync.Mutex
@@ -46,6 +52,7 @@ const maxBegun = 1 << 15
 func newPace(p Pace) *pace {
 	return &pace{
 		customers: rate.NewLimiter(p.Customer), sources: rate.NewLimiter(p.Source),
+		namelessSources: rate.NewLimiter(p.NamelessSource), namelessClients: rate.NewLimiter(p.NamelessClient),
 		customersFailures: rate.NewFailures(p.CustomerSlow), sourcesFailures: rate.NewFailures(p.SourceSlow),
 		begun: rate.NewRecent[string](maxBegun),
 	}
@@ -64,18 +71,35 @@ func (s *Service) Failed(by parties.Caller, customer, ip string) {
 }
 
 func (p *pace) admit(customer, source string, now time.Time) error {
-	for _, limit := range []struct {
-		kind string
-		wait func() time.Duration
-	}{
+	return within([]limit{
 		{"customer-failures", func() time.Duration { return p.customersFailures.Wait(customer, now) }},
 		{"source-failures", func() time.Duration { return p.sourcesFailures.Wait(source, now) }},
 		{"source", func() time.Duration { return p.sources.Take(source, now) }},
 		{"customer", func() time.Duration { return p.customers.Take(customer, now) }},
-	} {
-		if wait := limit.wait(); wait > 0 {
-			// One text for all four: which limit it was is for the metrics.
-			return &problem.Error{Code: problem.TooMany, Detail: "too many requests; come back later", RetryAfter: wait, Limit: limit.kind}
+	})
+}
+
+// admitNameless lets a log-in without a name be begun.
+func (p *pace) admitNameless(client, source string, now time.Time) error {
+	return within([]limit{
+		{"source-failures", func() time.Duration { return p.sourcesFailures.Wait(source, now) }},
+		{"source", func() time.Duration { return p.sources.Take(source, now) }},
+		{"nameless-source", func() time.Duration { return p.namelessSources.Take(source, now) }},
+		{"nameless-client", func() time.Duration { return p.namelessClients.Take(client, now) }},
+	})
+}
+
+type limit struct {
+	kind string
+	wait func() time.Duration
+}
+
+// within asks each limit in turn, and no other after one that has to be waited for.
+func within(limits []limit) error {
+	for _, l := range limits {
+		if wait := l.wait(); wait > 0 {
+			// One text for all: which limit it was is for the metrics.
+			return &problem.Error{Code: problem.TooMany, Detail: "too many requests; come back later", RetryAfter: wait, Limit: l.kind}
 		}
 	}
 	return nil

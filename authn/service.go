@@ -70,6 +70,7 @@ type Proof struct {
 	Credential tokens.Credential
 	At         time.Time
 	By         parties.Caller // who brought the answer
+	Signature  []byte         // of card-sign: detached CMS SignedData (RFC 5652, DER) over the linked text
 }
 
 // Consequence is settled together with the verdict.
@@ -99,21 +100,25 @@ type Service struct {
 	Payments Payments
 	Stops    *stoplist.List     // what is reported and not settled yet; nil: nothing ever is
 	FIDO     *fido.RelyingParty // nil: FIDO2 keys are neither offered nor judged
+	Cards    *Cards             // nil: cards are neither offered nor judged
+	Nameless bool               // customers may log in without a name, with a key that keeps the account itself
 	Settings Settings
 	Now      func() time.Time
 	// Observe is told the outcome of every answer and, of a refusal, the cause:
 	// both are from small fixed sets. nil: nobody is told.
 	Observe func(outcome, reason string)
 
-	queue queue
-	pace  *pace
-	decoy tokens.Credential // judged in place of what must not be judged
+	queue    queue
+	weighing chan struct{} // cards that are judged now
+	pace     *pace
+	decoy    tokens.Credential // judged in place of what must not be judged
 }
 
 // Start prepares the decoy credential and the pace; the service is not usable
 // before.
 func (s *Service) Start(ctx context.Context) error {
 	s.pace = newPace(s.Settings.Pace)
+	s.weighing = make(chan struct{}, maxWeighed)
 	seed := make([]byte, 32)
 	rand.Read(seed)
 	wrapped, err := s.HSM.WrapSeed(ctx, seed)

@@ -30,6 +30,7 @@ type subject struct {
 	offers   []group
 	ways     [][]Method
 	keys     *fido.RelyingParty // nil: none are offered
+	cards    *Cards             // the same
 }
 
 // group is what one question, or none, is asked of: credentials of one method,
@@ -74,7 +75,7 @@ func (s *Service) who(ctx context.Context, o Opening) (subject, error) {
 // offers lists what the customer holds that reaches the level. Suspended tokens
 // are listed like active ones: an outsider learns nothing from a list.
 func (s *Service) offers(ctx context.Context, c parties.Customer, o Opening) (subject, error) {
-	out := subject{customer: c, keys: s.FIDO}
+	out := subject{customer: c, keys: s.FIDO, cards: s.Cards}
 	held, err := s.Store.TokensOf(ctx, c.ID)
 	if err != nil {
 		return subject{}, problem.Away(err)
@@ -97,7 +98,7 @@ func (s *Service) offers(ctx context.Context, c parties.Customer, o Opening) (su
 		for _, id := range t.Credentials {
 			cred, err := s.Store.Credential(ctx, id)
 			if errors.Is(err, parties.ErrNotFound) {
-				if t.Profile == tokens.FIDOProfile {
+				if profile.Bare() {
 					continue // nobody knows any more what to ask for
 				}
 				// Somebody removed it: it stays offered, so that an answer finds out.
@@ -130,7 +131,7 @@ func (s *Service) offers(ctx context.Context, c parties.Customer, o Opening) (su
 }
 
 // order is in which methods are listed.
-var order = map[Method]int{OTP: 1, OCRA: 2, FIDO: 3}
+var order = map[Method]int{OTP: 1, OCRA: 2, FIDO: 3, Card: 4, CardSign: 5}
 
 // activated is when a token came to life, for the order of the list: an answer
 // that names no credential is judged against the first.
@@ -148,8 +149,11 @@ func activated(t tokens.Token) (at time.Time) {
 func (s *Service) offer(c tokens.Credential, t tokens.Token, p tokens.Profile, o Opening) (g group, needsPIN, ok bool) {
 	g.Offer = Offer{Method: OTP, Shown: tokens.ShownNone, Credentials: []Offered{{ID: c.ID, Kind: string(c.Kind), Label: mask(t.Serial)}}}
 	needsPIN = !p.PINOnDevice && o.ACR.Rank() > Single.Rank()
-	if c.Kind == tokens.FIDO {
+	switch c.Kind {
+	case tokens.FIDO:
 		return s.offerKey(g, c, o)
+	case tokens.Card:
+		return s.offerCard(g, c, o)
 	}
 	if c.Kind != tokens.OCRA {
 		// A TOTP or HOTP can never be bound to a payment.
@@ -175,7 +179,7 @@ func (s *Service) offer(c tokens.Credential, t tokens.Token, p tokens.Profile, o
 }
 
 // seen reports whether the opening asks for more to be seen than that.
-func (o Opening) seen(shown string) bool { return o.Shown == tokens.ShownDevice && shown != o.Shown }
+func (o Opening) seen(shown string) bool { return !tokens.ShowsEnough(shown, o.Shown) }
 
 // add puts a credential into the group of those that answer the same question.
 func (w *subject) add(g group) {
@@ -188,6 +192,7 @@ func (w *subject) add(g group) {
 	}
 	w.offers[i].Credentials = append(w.offers[i].Credentials, g.Credentials...)
 	w.offers[i].Keys = append(w.offers[i].Keys, g.Keys...)
+	w.offers[i].Cards = append(w.offers[i].Cards, g.Cards...)
 }
 
 // way is what must be answered along with a possession method.
@@ -219,9 +224,13 @@ func (s *Service) fake(ctx context.Context, o Opening) (subject, error) {
 	if err != nil {
 		return subject{}, problem.Away(err)
 	}
-	out := subject{decoy: true, keys: s.FIDO}
+	out := subject{decoy: true, keys: s.FIDO, cards: s.Cards}
 	if s.FIDO != nil && sum[22]%4 == 1 { // a key and nothing else
 		fakeKey(&out, sum)
+		return out, nil
+	}
+	if s.Cards != nil && sum[23]%4 == 1 { // a card and nothing else
+		fakeCard(&out, sum)
 		return out, nil
 	}
 	label := mask(fmt.Sprintf("%04d", binary.BigEndian.Uint32(sum[16:])%10000))
@@ -238,6 +247,9 @@ func (s *Service) fake(ctx context.Context, o Opening) (subject, error) {
 	}
 	if s.FIDO != nil && sum[22]%8 == 0 { // a key beside
 		fakeKey(&out, sum)
+	}
+	if s.Cards != nil && sum[23]%8 == 0 { // a card beside
+		fakeCard(&out, sum)
 	}
 	out.offerPIN()
 	return out, nil
@@ -300,6 +312,9 @@ func (w subject) ask(c Challenge, level ACR, taken map[string]bool) (offers []Of
 				return nil, false, err
 			}
 		}
+		if g.Method.card() {
+			g.Nonce, g.Origin = nonce(c.SHA256[:]), w.cards.Origin
+		}
 		offers = append(offers, g.Offer)
 	}
 	return offers, true, nil
@@ -308,7 +323,7 @@ func (w subject) ask(c Challenge, level ACR, taken map[string]bool) (offers []Of
 // attempt is the record to store.
 func (w subject) attempt(o Opening, c Challenge, offers []Offer, now time.Time) Attempt {
 	a := Attempt{
-		ID: ident.New("at"), Customer: o.Customer, Decoy: w.decoy, Cause: w.cause, Client: o.Caller.ID, Channel: o.Channel,
+		ID: ident.New("at"), Customer: o.Customer, Nameless: o.Customer == "", Decoy: w.decoy, Cause: w.cause, Client: o.Caller.ID, Channel: o.Channel,
 		Purpose: o.Purpose, Action: o.Action, Transaction: o.Transaction, Session: o.Session, ACR: o.ACR, Shown: cmp.Or(o.Shown, tokens.ShownNone),
 		Offers: offers, Ways: w.ways, SHA256: c.SHA256[:], State: Pending, Score: o.Score,
 		CreatedAt: now.UTC(), ExpiresAt: o.ExpiresAt, Version: 1,

@@ -52,6 +52,7 @@ type Bank struct {
 	Payments   *payment.Service
 	Approvals  *approval.Service
 	FIDO       enrollment.FIDO // see AllowKeys
+	Uses       uint64          // how often keys that are imported from now on may be used; 0: no limit
 
 	rows *hsm.Recall
 }
@@ -59,6 +60,7 @@ type Bank struct {
 // fast is a pace that no test reaches unless it wants to.
 var fast = authn.Pace{
 	Customer: rate.Limit{PerSecond: 1e6, Burst: 1e6}, Source: rate.Limit{PerSecond: 1e6, Burst: 1e6},
+	NamelessSource: rate.Limit{PerSecond: 1e6, Burst: 1e6}, NamelessClient: rate.Limit{PerSecond: 1e6, Burst: 1e6},
 	CustomerSlow: rate.Slow{From: 1e6, Window: time.Minute, Most: time.Second}, SourceSlow: rate.Slow{From: 1e6, Window: time.Minute, Most: time.Second},
 }
 
@@ -140,6 +142,7 @@ func (b *Bank) wire() {
 		Zone: time.FixedZone("Asia/Baku", 4*3600), Now: now,
 	}
 	b.Authn.Payments, b.Authn.FIDO = b.Payments, b.FIDO.RP
+	b.Authn.Nameless = b.FIDO.Discoverable()
 	b.Approvals = &approval.Service{Store: b.Store, Settler: b.Store, Keys: b.Keys, Audit: b.Audit, Now: now}
 	b.Enrollment = &enrollment.Service{
 		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, PINs: pins, Prover: b.Authn, Pace: b.Authn, Parties: b.Parties, Stops: b.Stops, Development: true, Now: now,

@@ -18,7 +18,7 @@ func (b *Bank) AllowKeys(f enrollment.FIDO) {
 		b.must(err)
 	}
 	b.FIDO = f
-	b.Authn.FIDO, b.Enrollment.FIDO = f.RP, f
+	b.Authn.FIDO, b.Authn.Nameless, b.Enrollment.FIDO = f.RP, f.Discoverable(), f
 }
 
 // Key is a FIDO2 key with its browser, by virtualwebauthn: code that is not the

@@ -22,10 +22,11 @@ type Alliance struct {
 	Path  string // of the BLOB
 	Trust fido.BLOBTrust
 
-	bank *Bank
-	key  *ecdsa.PrivateKey // signs BLOBs
-	root *x509.Certificate
-	leaf []byte
+	bank  *Bank
+	key   *ecdsa.PrivateKey // signs BLOBs
+	root  *x509.Certificate // of the BLOBs and of all makers
+	above *ecdsa.PrivateKey // the root's
+	leaf  []byte
 }
 
 // Model is a model of key as the metadata tells of it.
@@ -40,6 +41,7 @@ func (b *Bank) NewAlliance() *Alliance {
 	a := &Alliance{Path: b.Path + ".blob", bank: b}
 	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	b.must(err)
+	a.above = rootKey
 	a.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	b.must(err)
 	from, until := b.Clock.Now().AddDate(-1, 0, 0), b.Clock.Now().AddDate(9, 0, 0)

@@ -77,6 +77,7 @@ func (b *Bank) Stock(n int, profile, suite string, kinds ...pskc.Algorithm) []*D
 		d := &Device{bank: b, Serial: serial, keys: map[pskc.Algorithm]*pskc.Key{}}
 		for _, kind := range kinds {
 			k := key(kind, serial)
+			k.Uses = b.Uses
 			if kind == pskc.OCRA {
 				k.Suite = suite
 			}

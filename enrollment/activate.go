@@ -162,12 +162,13 @@ func (s *Service) proven(ctx context.Context, t tokens.Token, secret Secret, cmd
 		}
 		next := rows[i].Next()
 		next.State, next.Owner = settle.HotLive, settle.OwnerOf(t.Customer)
-		if (cred.Kind == tokens.OCRA) == (cmd.Method == "ocra") && !matched && cred.Dead(at) == "" {
+		if (cred.Kind == tokens.OCRA) == (cmd.Method == "ocra") && !matched && cred.Dead(rows[i], at) == "" {
 			e, err := otp.Verify(ctx, s.HSM, otp.Response{Credential: cred, Profile: profile, Hot: rows[i], Code: cmd.Code, Question: secret.Question, At: at})
 			if err != nil && !errors.Is(err, otp.ErrInput) { // the question is for another suite of this token
 				return nil, "", away(err)
 			}
 			if e.Match {
+				next = cred.Use(next, 1)
 				matched, next.Counter, next.Drift = true, e.Next, e.Drift
 			}
 		}

@@ -396,7 +396,7 @@ func TestAnImportSurvivesTheHSM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.HSM.FailAt(950, &hsm.Fault{Class: hsm.ClassDevice, Op: "test"})
+	b.HSM.FailAt(250, &hsm.Fault{Class: hsm.ClassDevice, Op: "test"})
 	job, err = b.Enrollment.RunImport(t.Context(), cmd, job)
 	if err != nil || job.State != tokens.ImportFailed || job.Imported != 200 || count(t, b) != 200 {
 		t.Fatalf("%+v, %v", job, err)

@@ -288,27 +288,29 @@ func transportPair(t *testing.T, name string) *rsa.PublicKey {
 }
 
 // A key that its maker has limited in time carries its dates under the MAC of its
-// record; one that is used up by being used is not taken.
+// record, and so the number of its uses. One that its activation would use up is not
+// taken.
 func TestClause5_20_KeysWithLimits(t *testing.T) {
 	b := banktest.New(t)
 	now := b.Clock.Now().UTC().Truncate(time.Second)
 	soon, late := now.Add(24*time.Hour), now.Add(365*24*time.Hour)
 	job := runs(t, b, pskctest.File{Keys: []pskctest.Key{
 		{Serial: "D-1", Secret: seed20, Start: soon, Expiry: late}, {Serial: "D-2", Secret: seed20, Expiry: late}, {Serial: "D-3", Secret: seed20},
-		{Serial: "D-4", Secret: seed20, Uses: 100}, {Serial: "D-5", Secret: seed20, Expiry: now.Add(-time.Second)},
+		{Serial: "D-4", Secret: seed20, Uses: 1}, {Serial: "D-5", Secret: seed20, Expiry: now.Add(-time.Second)},
+		{Serial: "D-6", Secret: seed20, Uses: 100},
 	}}.Plain(), enrollment.ImportCommand{})
-	if job.Imported != 3 || job.Rejected != 2 || !strings.Contains(job.Rejections[0].Reason, "limited number of times") || !strings.Contains(job.Rejections[1].Reason, "expired") {
+	if job.Imported != 4 || job.Rejected != 2 || !strings.Contains(job.Rejections[0].Reason, "used once") || !strings.Contains(job.Rejections[1].Reason, "expired") {
 		t.Fatalf("%+v", job)
 	}
 	for serial, want := range map[string]map[time.Time]string{
 		"D-1": {now: "key-not-yet-valid", soon.Add(-1): "key-not-yet-valid", soon: "", late.Add(-1): "", late: "key-expired", late.Add(time.Hour): "key-expired"},
 		"D-2": {now: "", late: "key-expired"},
-		"D-3": {now: "", late: ""},
+		"D-3": {now: "", late: ""}, "D-6": {now: "", late: ""},
 	} {
 		_, all := credentials(t, b, serial)
 		c := all[0]
 		for at, why := range want {
-			if got := c.Dead(at); got != why {
+			if got := c.Dead(settle.Hot{}, at); got != why {
 				t.Errorf("%s at %s: %q, want %q", serial, at, got, why)
 			}
 		}
@@ -320,10 +322,12 @@ func TestClause5_20_KeysWithLimits(t *testing.T) {
 			"dates on":  func(c *tokens.Credential) { c.NotBefore, c.NotAfter = now, late.Add(time.Hour) },
 			"swapped":   func(c *tokens.Credential) { c.NotBefore, c.NotAfter = c.NotAfter, c.NotBefore },
 			"later":     func(c *tokens.Credential) { c.NotAfter = c.NotAfter.Add(1) },
+			"no limit":  func(c *tokens.Credential) { c.MaxUses = 0 },
+			"a limit":   func(c *tokens.Credential) { c.MaxUses = 1000 },
 		} {
 			changed := c
 			change(&changed)
-			if changed.NotBefore.Equal(c.NotBefore) && changed.NotAfter.Equal(c.NotAfter) {
+			if changed.NotBefore.Equal(c.NotBefore) && changed.NotAfter.Equal(c.NotAfter) && changed.MaxUses == c.MaxUses {
 				continue
 			}
 			if ok, err := changed.Intact(t.Context(), b.HSM); err != nil || ok {
@@ -391,7 +395,7 @@ func TestAnImportIsGoneOnWith(t *testing.T) {
 	if _, err := b.Enrollment.BeginImport(t.Context(), &again); !problem.Is(err, problem.Conflict) || !strings.Contains(err.Error(), first.ID) {
 		t.Fatalf("the same file while it is read: %v", err)
 	}
-	b.HSM.FailAt(1700, &hsm.Fault{Class: hsm.ClassDevice, Op: "test"}) // about four calls a key
+	b.HSM.FailAt(500, &hsm.Fault{Class: hsm.ClassDevice, Op: "test"}) // a call a key, and a few for each chunk
 	job, err := b.Enrollment.RunImport(t.Context(), cmd, first)
 	if err != nil || job.State != tokens.ImportFailed || job.Imported != 400 || !strings.Contains(job.Error, "gone on with") {
 		t.Fatalf("%+v, %v", job, err)

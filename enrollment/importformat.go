@@ -10,10 +10,12 @@ import (
 
 	"mohur/hsm"
 	"mohur/problem"
+	"mohur/tokens"
 	"mohur/tokens/oathcsv"
 	"mohur/tokens/pskc"
 	"mohur/tokens/safenetxml"
 	"mohur/tokens/seedfile"
+	"mohur/tokens/serials"
 	"mohur/tokens/strictxml"
 	"mohur/tokens/yubicocsv"
 )
@@ -24,17 +26,20 @@ const (
 	FormatOATH    = "oath-csv"    // serial, seed, type, digits or suite, step
 	FormatYubico  = "yubico-csv"  // of the YubiKey Personalization Tool
 	FormatSafeNet = "safenet-xml" // of SafeNet and Aladdin
+	FormatSerials = "serials"     // serial, manufacturer, model: devices without seeds
 	formatAuto    = "auto"
 )
 
 // Formats lists the formats that are read.
-func Formats() []string { return []string{FormatPSKC, FormatOATH, FormatYubico, FormatSafeNet} }
+func Formats() []string {
+	return []string{FormatPSKC, FormatOATH, FormatYubico, FormatSafeNet, FormatSerials}
+}
 
 // checkFormat finds out the format and says which ways of opening the file go with
 // it. A file that is not recognised is no fault of the command: its job fails.
 func (s *Service) checkFormat(cmd *ImportCommand, c *problem.Check) error {
 	if cmd.Format != formatAuto && !slices.Contains(Formats(), cmd.Format) {
-		c.Unless(false, "format", "needs to be pskc, oath-csv, yubico-csv, safenet-xml or auto")
+		c.Unless(false, "format", "needs to be pskc, oath-csv, yubico-csv, safenet-xml, serials or auto")
 		return nil
 	}
 	c.Unless(cmd.TransportKey == "" || cmd.Password == nil, "password", "name a transport key or a password, not both")
@@ -51,7 +56,12 @@ func (s *Service) checkFormat(cmd *ImportCommand, c *problem.Check) error {
 		}
 	}
 	open := cmd.TransportKey == "" && cmd.Password == nil
+	if p, known := tokens.ProfileOf(cmd.Profile); known && cmd.Format == FormatSerials {
+		c.Unless(p.Bare(), "profile", "needs to be one of devices without seeds, such as "+tokens.FIDOProfile+": the keys of "+p.Name+" come in with their seeds")
+	}
 	switch {
+	case cmd.Format == FormatSerials && cmd.refusal == nil:
+		c.Unless(open, "transport_key", "the format serials holds no seeds: there is nothing to open with a key or password")
 	case cmd.Format == FormatPSKC, cmd.refusal != nil:
 		c.Unless(!open || s.Development, "transport_key", "is needed, or a password: seeds in the clear are taken in development only")
 	case !open:
@@ -65,7 +75,7 @@ func (s *Service) checkFormat(cmd *ImportCommand, c *problem.Check) error {
 // headSize is how much of a file is looked at to recognise it.
 const headSize = 64 << 10
 
-var errFormat = &seedfile.FileError{Code: seedfile.CodeStructure, Detail: "the format is not recognised: name it as pskc, oath-csv, yubico-csv or safenet-xml"}
+var errFormat = &seedfile.FileError{Code: seedfile.CodeStructure, Detail: "the format is not recognised: name it as pskc, oath-csv, yubico-csv, safenet-xml or serials"}
 
 // recognise tells the format of a file by what every file of it begins with. What
 // looks like XML and is nothing else is left to the reader of PSKC, which says best
@@ -102,6 +112,8 @@ func recognise(file io.ReadSeeker) (string, error) {
 		}
 	}
 	switch oath, yubico := oathcsv.Recognises(first), yubicocsv.Recognises(first); {
+	case serials.Recognises(first): // its names of columns are nobody else's
+		return FormatSerials, nil
 	case oath && !yubico:
 		return FormatOATH, nil
 	case yubico && !oath:
@@ -134,6 +146,9 @@ func (s *Service) readImport(ctx context.Context, cmd ImportCommand, run *import
 		return pskc.Read(ctx, cmd.File, opt, run.take, run.reject)
 	}
 	opt := seedfile.Options{Manufacturer: noMaker, Checked: run.checked}
+	if cmd.Format == FormatSerials {
+		return serials.Read(ctx, cmd.File, opt, run.stock, run.reject)
+	}
 	if len(run.profile.Digits) == 1 {
 		opt.Digits = run.profile.Digits[0]
 	}

@@ -32,7 +32,7 @@ type importRun struct {
 	devices    map[device]*holder // of the chunk
 }
 
-// arrival is one key of the chunk.
+// arrival is one key of the chunk, or a device without any.
 type arrival struct {
 	key seedfile.Key // without its secret
 	add tokens.AddCredential
@@ -66,7 +66,7 @@ func (r *importRun) ended(sum seedfile.Summary, through bool) tokens.Import {
 func (r *importRun) take(k seedfile.Key) error {
 	c := tokens.Credential{
 		Kind: tokens.Kind(k.Algorithm), Label: orDefault(k.FriendlyName, k.Model), KeyID: k.KeyID, Hash: k.Hash, Digits: k.Digits, Suite: k.Suite,
-		NotBefore: k.Start, NotAfter: k.Expiry,
+		NotBefore: k.Start, NotAfter: k.Expiry, MaxUses: k.Uses,
 	}
 	if c.Kind == tokens.TOTP {
 		c.Step = int(k.Step / time.Second)
@@ -106,9 +106,6 @@ func (r *importRun) take(k seedfile.Key) error {
 	c.ID, c.Token, c.Pseudonym, c.CreatedAt = ident.New("cr"), h.token.ID, ident.New("p"), r.service.Now().UTC()
 	most := r.profile.MaxDrift
 	hot := settle.Hot{ID: c.ID, Counter: k.Counter, Drift: int8(max(-most, min(most, k.Drift))), State: settle.HotInert, Version: 1}
-	if hot, err = hot.Sign(r.ctx, r.service.HSM); err != nil {
-		return err
-	}
 	r.arrives(h, arrival{key: k, add: tokens.AddCredential{Credential: c, Manufacturer: k.Manufacturer, Serial: k.Serial, Hot: hot, Replaces: h.token.Former}})
 	if len(r.chunk) >= importChunk {
 		return r.flush()
@@ -125,8 +122,8 @@ func (r *importRun) arrives(h *holder, a arrival) {
 // unfit says why a key that the file format allows cannot be used here, "" when it
 // can.
 func (r *importRun) unfit(k seedfile.Key, c tokens.Credential) string {
-	if k.Uses != 0 {
-		return "the key may be used a limited number of times, which this server does not count"
+	if k.Uses == 1 {
+		return "the key may be used once, and its activation is a use"
 	}
 	if c.Kind == tokens.OCRA {
 		if why := unserved(c.Suite); why != "" {
@@ -183,20 +180,29 @@ func (r *importRun) flush() error {
 	return nil
 }
 
-// drop rejects the arrival an effect belongs to.
+// drop rejects what an effect belongs to: one key, or all of a device of which another
+// import, at the same time, has made a token.
 func (r *importRun) drop(e settle.Effect) bool {
-	add, ok := e.(tokens.AddCredential)
-	if !ok {
+	var is func(arrival) bool
+	why := thereAlready
+	switch e := e.(type) {
+	case tokens.AddCredential:
+		is = func(a arrival) bool { return a.add.Credential.ID == e.Credential.ID }
+		why = "a token with this manufacturer, serial and key id is there already"
+	case tokens.NameToken:
+		is = func(a arrival) bool { return deviceOf(a.key) == device{e.Manufacturer, e.Serial} }
+	default:
 		return false
 	}
-	i := slices.IndexFunc(r.chunk, func(a arrival) bool { return a.add.Credential.ID == add.Credential.ID })
-	if i < 0 {
-		return false
-	}
-	k := r.chunk[i].key
-	r.refuse(k.Index, k.Serial, k.KeyID, "a token with this manufacturer, serial and key id is there already")
-	r.chunk = slices.Delete(r.chunk, i, i+1)
-	return true
+	was := len(r.chunk)
+	r.chunk = slices.DeleteFunc(r.chunk, func(a arrival) bool {
+		if !is(a) {
+			return false
+		}
+		r.refuse(a.key.Index, a.key.Serial, a.key.KeyID, why)
+		return true
+	})
+	return len(r.chunk) < was
 }
 
 // again reads the tokens of the chunk anew, and leaves out what they no longer
@@ -210,7 +216,7 @@ func (r *importRun) again() error {
 		switch {
 		case err != nil:
 			return err
-		case slices.Contains(h.keys, a.key.KeyID):
+		case slices.Contains(h.keys, a.key.KeyID), a.add.Credential.ID == "" && h.brought:
 			r.in++
 		case h.fault != "":
 			r.refuse(a.key.Index, a.key.Serial, a.key.KeyID, h.fault)

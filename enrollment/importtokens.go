@@ -21,11 +21,15 @@ func deviceOf(k seedfile.Key) device { return device{k.Manufacturer, k.Serial} }
 
 // holder is the token that keys of a file belong to.
 type holder struct {
-	token tokens.Token // as stored; version 0: not there yet
-	keys  []string     // ids of the keys that this import has put on it
-	wiped [][]byte     // fingerprints of the seeds it had before it was wiped
-	fault string       // why no further key goes on it
+	token   tokens.Token // as stored; version 0: not there yet
+	brought bool         // it was there, by this import
+	keys    []string     // ids of the keys that this import has put on it
+	wiped   [][]byte     // fingerprints of the seeds it had before it was wiped
+	fault   string       // why no further key goes on it
 }
+
+// thereAlready is why a device is another's.
+const thereAlready = "a token with this manufacturer and serial is there already"
 
 // holder finds the token a key belongs to: a new one, or the one an earlier key of
 // this import has made, also before the import was cut off, or one that was wiped
@@ -43,13 +47,14 @@ func (r *importRun) holder(k seedfile.Key) (*holder, error) {
 		if t.Manufacturer != k.Manufacturer {
 			continue
 		}
+		h.brought = t.Import == r.job.ID && t.State != tokens.Wiped
 		if t.State == tokens.Wiped {
 			if t, err = r.restocked(t); err != nil {
 				return nil, err
 			}
 		}
 		if t.Import != r.job.ID {
-			h.fault = "a token with this manufacturer and serial is there already"
+			h.fault = thereAlready
 			break
 		}
 		if h.token = t; t.State != tokens.InStock {
@@ -144,6 +149,9 @@ func (r *importRun) newToken(k seedfile.Key) tokens.Token {
 // effects are what the chunk writes: several keys of one serial are one token with
 // several credentials, also across chunks of the same file.
 func (r *importRun) effects() ([]settle.Effect, error) {
+	if err := r.sign(); err != nil {
+		return nil, err
+	}
 	changed := map[device]*tokens.Token{}
 	var order []*tokens.Token
 	adds := make([]settle.Effect, 0, len(r.chunk)+1)
@@ -158,18 +166,17 @@ func (r *importRun) effects() ([]settle.Effect, error) {
 			t = &next
 			changed[d], order = t, append(order, t)
 		}
-		t.Credentials = append(t.Credentials, a.add.Credential.ID)
-		if a.add.Credential.MAC == nil {
-			bound, err := a.add.Credential.Bind(r.ctx, r.service.HSM)
-			if err != nil {
-				return nil, problem.Away(err)
-			}
-			a.add.Credential = bound
+		if a.add.Credential.ID == "" {
+			continue // a device without seeds
 		}
+		t.Credentials = append(t.Credentials, a.add.Credential.ID)
 		adds = append(adds, a.add)
 	}
 	effects := make([]settle.Effect, 0, len(adds)+len(order)+1)
 	for _, t := range order {
+		if t.Version == 1 {
+			effects = append(effects, tokens.NameToken{Manufacturer: t.Manufacturer, Serial: t.Serial, Token: t.ID})
+		}
 		effects = append(effects, tokens.SaveToken{Token: *t})
 	}
 	job := r.job

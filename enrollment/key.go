@@ -29,6 +29,12 @@ type FIDO struct {
 	Metadata   func() *fido.Metadata // what is in force now; nil: never any
 }
 
+// Discoverable reports whether keys are asked to keep the account themselves, so that
+// their holders can log in without a name.
+func (f FIDO) Discoverable() bool {
+	return f.RP != nil && (f.Resident == fido.Required || f.Resident == fido.Preferred)
+}
+
 func (f FIDO) metadata() *fido.Metadata {
 	if f.Metadata == nil {
 		return nil
@@ -339,7 +345,10 @@ func (s *Service) finishKeyOnce(ctx context.Context, cmd KeyAnswer, at time.Time
 	detail := map[string]any{"token": t.ID, "serial": t.Serial, "customer": c.ID, "source": cmd.Caller.Source}
 	var registration fido.Registration
 	if reason == "" {
-		if registration, reason, err = s.judgeKey(t, cmd, at, detail); err != nil {
+		if registration, reason, err = s.judgeKey(t, cmd, at, detail); err == nil && reason == "" && s.FIDO.Policy.Enterprise.Required {
+			reason, err = s.serialFault(ctx, t, registration.Verdict.Serial)
+		}
+		if err != nil {
 			return t, "", err
 		}
 	}
@@ -382,8 +391,7 @@ func (s *Service) finishKeyOnce(ctx context.Context, cmd KeyAnswer, at time.Time
 	return next, reason, nil
 }
 
-// judgeKey verifies the response, and that a key which names its serial is the one
-// that was handed out.
+// judgeKey verifies the response by the standard and the policy.
 func (s *Service) judgeKey(t tokens.Token, cmd KeyAnswer, at time.Time, detail map[string]any) (fido.Registration, string, error) {
 	g, err := s.FIDO.RP.VerifyRegistration(fido.RegistrationInput{
 		Credential: cmd.Credential, Challenge: t.Pending.Challenge, UserVerification: t.Pending.Verified,
@@ -395,13 +403,29 @@ func (s *Service) judgeKey(t tokens.Token, cmd KeyAnswer, at time.Time, detail m
 	a := g.Record.Attestation
 	detail["attestation"], detail["aaguid"], detail["verified"], detail["synced"] = a, g.Record.AAGUID.String(), g.Record.UVInitialized, g.Record.BackupEligible
 	detail["told"], detail["warnings"], detail["device"] = cmp.Or(g.Detail, g.Verdict.Detail), g.Verdict.Warnings, g.Verdict.Serial
-	switch {
-	case !g.OK:
+	if !g.OK {
 		return g, string(g.Reason), nil
-	case s.FIDO.Policy.Enterprise.Required && (t.History[0].Move == began || g.Verdict.Serial == "" || g.Verdict.Serial != t.Serial):
-		return g, "serial-not-handed-out", nil
 	}
 	return g, "", nil
+}
+
+// serialFault says why a key that names its device's serial is not the one of this
+// token, which was handed out; "" when it is. A serial that the stock knows of two
+// makers' devices names neither.
+func (s *Service) serialFault(ctx context.Context, t tokens.Token, serial string) (string, error) {
+	if t.History[0].Move == began || serial == "" || serial != t.Serial {
+		return "serial-not-handed-out", nil
+	}
+	same, err := s.Store.TokensBySerial(ctx, serial)
+	if err != nil {
+		return "", problem.Away(err)
+	}
+	for _, other := range same {
+		if p, _ := tokens.ProfileOf(other.Profile); other.ID != t.ID && p.Bare() && other.State != tokens.Destroyed {
+			return "serial-of-two", nil
+		}
+	}
+	return "", nil
 }
 
 // bornKey is the token with its key, alive.
@@ -433,7 +457,7 @@ func (s *Service) bornKey(ctx context.Context, t tokens.Token, c parties.Custome
 	}
 	return next, append(effects, tokens.SaveToken{Token: next},
 		// A key's own id is known once, whoever brings it on whichever token.
-		tokens.AddCredential{Credential: cred, Manufacturer: "webauthn", Hot: hot},
+		tokens.AddCredential{Credential: cred, Manufacturer: tokens.FIDOMaker, Hot: hot},
 		parties.RequireCustomer{ID: c.ID, Version: c.Version}), nil
 }
 

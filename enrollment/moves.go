@@ -93,6 +93,11 @@ func (s *Service) moved(ctx context.Context, t tokens.Token, cmd MoveCommand) (t
 	if cmd.require != nil {
 		effects = append(effects, *cmd.require)
 	}
+	ended, _, err := s.endCertificates(ctx, t, cmd)
+	if err != nil {
+		return tokens.Token{}, nil, err
+	}
+	effects = append(effects, ended...)
 	state, changes := hotAfter[cmd.Move]
 	if !changes {
 		return next, effects, nil
@@ -165,11 +170,15 @@ func (s *Service) parties(ctx context.Context, was tokens.Token, next *tokens.To
 func (s *Service) moveEvent(ctx context.Context, was, t tokens.Token, cmd MoveCommand) (audit.Event, error) {
 	customer := cmp.Or(t.Customer, was.Customer)
 	who := s.person(ctx, customer)
+	_, ended, err := s.endCertificates(ctx, was, cmd)
+	if err != nil {
+		return audit.Event{}, err
+	}
 	return audit.Event{
 		Name: "token." + string(cmd.Move), Outcome: string(t.State), Person: who, Caller: cmd.Caller.ID, Request: cmd.Caller.Request,
 		Detail: map[string]any{
 			"token": t.ID, "serial": t.Serial, "customer": customer, "from": was.State, "to": t.State,
-			"reason": cmd.Reason, "note": cmd.Note, "more": cmd.Detail, "by": cmd.Caller.Name, "source": cmd.Caller.Source,
+			"reason": cmd.Reason, "note": cmd.Note, "more": cmd.Detail, "certificates_revoked": ended, "by": cmd.Caller.Name, "source": cmd.Caller.Source,
 		},
 	}, nil
 }

@@ -159,7 +159,12 @@ func (s *Service) resyncOnce(ctx context.Context, cmd ResyncCommand, at time.Tim
 	case x.hot.Locked(at):
 		r.reason = lockedReason
 	default:
-		if r.reason = x.credential.Dead(at); r.reason == "" {
+		r.reason = x.credential.Dead(x.hot, at)
+		switch {
+		case r.reason != "":
+		case x.credential.Left(x.hot) < uint64(len(cmd.Codes)):
+			r.reason = tokens.UsedUp
+		default:
 			err = r.judge()
 		}
 	}
@@ -247,6 +252,7 @@ func (r *resyncing) judge() error {
 	}
 	kind := "credential-resynced"
 	if r.hot = r.was.Next(); e.Match {
+		r.hot = r.credential.Use(r.hot, uint64(len(r.cmd.Codes)))
 		r.hot.Counter, r.hot.Drift = e.Next, e.Drift
 	} else {
 		r.reason = cmp.Or(string(e.Reason), "wrong-code")
@@ -262,6 +268,11 @@ func (r *resyncing) judge() error {
 		return nil
 	}
 	told, err := s.notices(r.ctx, r.customer, kind)
+	if more := r.credential.Notice(r.was, r.hot); err == nil && more != "" {
+		var also []settle.Effect
+		also, err = s.notices(r.ctx, r.customer, more)
+		told = append(told, also...)
+	}
 	r.effects = append(r.effects, told...)
 	if e.Match {
 		r.effects = append(r.effects, parties.RequireCustomer{ID: r.customer.ID, Version: r.customer.Version})

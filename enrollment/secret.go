@@ -38,6 +38,7 @@ func (s SaveSecret) EffectKey() string { return "secret/" + s.Secret.ID }
 type Store interface {
 	tokens.Store
 	tokens.ImportStore
+	tokens.MetadataStore
 	// OpenSecrets returns the customer's secrets of a purpose in state open,
 	// newest first; for purpose activate those of the token.
 	OpenSecrets(ctx context.Context, customer, purpose, token string) ([]Secret, error)

@@ -9,6 +9,7 @@ import (
 	"mohur/audit"
 	"mohur/authn/lock"
 	"mohur/authn/pin"
+	"mohur/ca"
 	"mohur/hsm"
 	"mohur/parties"
 	"mohur/problem"
@@ -51,6 +52,7 @@ type Service struct {
 	BankName    string      // on letters and in authenticator apps; "": "Bank"
 	Apps        bool        // the bank's policy allows app tokens
 	FIDO        FIDO        // which FIDO2 keys are enrolled
+	CA          *ca.Service // certifies keys made on the bank's E-tokens; nil: nobody does
 	Prover      Prover
 	Pace        Pace // of resynchronisation by front ends
 	Parties     *parties.Service

@@ -20,7 +20,8 @@ import (
 type Key string
 
 // The keys of the house. All are made by `mohur init`; one that is missing at
-// start means the server refuses to start.
+// start means the server refuses to start, but for CASigning: without it the bank
+// has no certificate authority of its own.
 const (
 	SeedKEK              Key = "seed-kek"              // AES-256, wraps and unwraps seeds, nothing else
 	RowMAC               Key = "row-mac"               // HMAC-SHA256 over records and hot rows, and for decoys
@@ -30,6 +31,7 @@ const (
 	TokenSigning         Key = "token-signing"         // EC P-256, access tokens
 	AuthorizationSigning Key = "authorization-signing" // EC P-256, payment authorizations
 	AuditSigning         Key = "audit-signing"         // EC P-256, checkpoints of the audit log
+	CASigning            Key = "ca-signing"            // EC P-256, certificates and revocation lists of the bank's own authority
 )
 
 // Transport is the key under which a manufacturer sent a seed file. It comes in
@@ -99,6 +101,12 @@ type WrappedSeed struct {
 	Blob []byte
 }
 
+// Input is what one MAC is over: see Module.MAC.
+type Input struct {
+	Label string
+	Parts [][]byte
+}
+
 // KeyInfo describes a key of the module for people: `mohur keys list`.
 type KeyInfo struct {
 	Key     Key    `json:"key"`
@@ -119,6 +127,9 @@ type Module interface {
 	// MAC returns HMAC-SHA256 (32 bytes) over label and parts, each framed by
 	// its length so that no two inputs collide.
 	MAC(ctx context.Context, key Key, label string, parts ...[]byte) ([]byte, error)
+	// MACs returns the MAC of each input, in their order, as MAC would: one visit
+	// to the module for many costs less than many visits.
+	MACs(ctx context.Context, key Key, inputs ...Input) ([][]byte, error)
 	// Seal encrypts and authenticates plaintext for one place (table, column,
 	// row); Open refuses it at any other with ClassBlob.
 	Seal(ctx context.Context, key Key, place string, plaintext []byte) ([]byte, error)

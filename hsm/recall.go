@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"sync"
 )
 
@@ -47,6 +48,45 @@ func (r *Recall) MAC(ctx context.Context, key Key, label string, parts ...[]byte
 		r.note(in, [sha256.Size]byte(made))
 	}
 	return made, err
+}
+
+// MACs implements Module: it asks for those that are not remembered.
+func (r *Recall) MACs(ctx context.Context, key Key, inputs ...Input) ([][]byte, error) {
+	if key != RowMAC {
+		return r.Module.MACs(ctx, key, inputs...)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, &Fault{Class: ClassBusy, Op: "MACs", Key: key, Err: err}
+	}
+	macs := make([][]byte, len(inputs))
+	var unknown []Input
+	var sums [][sha256.Size]byte // of the unknown
+	var places []int
+	for i, in := range inputs {
+		sum := inputSum(in.Label, in.Parts)
+		if mac, ok := r.recall(sum); ok {
+			macs[i] = mac[:]
+			continue
+		}
+		unknown, sums, places = append(unknown, in), append(sums, sum), append(places, i)
+	}
+	if len(unknown) == 0 {
+		return macs, nil
+	}
+	made, err := r.Module.MACs(ctx, key, unknown...)
+	if err != nil {
+		return nil, err
+	}
+	if len(made) != len(unknown) {
+		return nil, &Fault{Class: ClassDevice, Op: "MACs", Key: key, Err: fmt.Errorf("%d MACs for %d inputs", len(made), len(unknown))}
+	}
+	for i, mac := range made {
+		if len(mac) == sha256.Size {
+			r.note(sums[i], [sha256.Size]byte(mac))
+		}
+		macs[places[i]] = mac
+	}
+	return macs, nil
 }
 
 func (r *Recall) recall(in [sha256.Size]byte) ([sha256.Size]byte, bool) {

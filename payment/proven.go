@@ -36,6 +36,11 @@ func (s *Service) Proven(ctx context.Context, a authn.Attempt, p authn.Proof, ov
 	x := &draft{service: s, ctx: ctx, by: p.By, customer: c, t: t, d: d, now: p.At}
 	x.t.Version++
 	x.t.ACR, x.t.Shown, x.t.AMR = string(p.ACR), p.Shown, p.AMR
+	if len(p.Signature) > 0 {
+		if x.t.Signature, err = s.Keys.Seal(ctx, c.Key, SignaturePlace(t.ID), p.Signature); err != nil {
+			return authn.Consequence{}, problem.Away(err)
+		}
+	}
 	if over {
 		return x.limited()
 	}

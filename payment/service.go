@@ -131,6 +131,24 @@ func (s *Service) Get(ctx context.Context, by parties.Caller, id string) (View, 
 	return s.view(ctx, t, c)
 }
 
+// Signature returns what a customer's certificate signed to confirm a transaction:
+// detached CMS SignedData (RFC 5652, DER) over the bytes of its linked text. A
+// transaction that was confirmed otherwise has none.
+func (s *Service) Signature(ctx context.Context, by parties.Caller, id string) ([]byte, error) {
+	t, c, err := s.load(ctx, by, id)
+	if err != nil {
+		return nil, err
+	}
+	if len(t.Signature) == 0 {
+		return nil, problem.New(problem.NotFound, "the transaction was not confirmed by a signature of a card")
+	}
+	cms, err := s.Keys.Open(ctx, c.Key, SignaturePlace(t.ID), t.Signature)
+	if err != nil {
+		return nil, problem.Away(err)
+	}
+	return cms, nil
+}
+
 // List returns the transactions a caller may see, newest first.
 func (s *Service) List(ctx context.Context, by parties.Caller, f Filter, cursor string, limit int) ([]View, string, error) {
 	if by.Only() {

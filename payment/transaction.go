@@ -54,6 +54,7 @@ type Transaction struct {
 	AMR           []string        `json:"amr,omitempty"`
 	Authorization []byte          `json:"authorization,omitempty"` // sealed compact JWS
 	JTI           string          `json:"jti,omitempty"`
+	Signature     []byte          `json:"signature,omitempty"` // of card-sign: CMS over the linked text, sealed under the customer's key at SignaturePlace
 	Reserved      []Reservation   `json:"reserved,omitempty"` // given back if the payment is not made
 	Timeline      []Step          `json:"timeline"`
 	CreatedAt     time.Time       `json:"created_at"`
@@ -79,6 +80,9 @@ type Step struct {
 // DetailsPlace is where a transaction's sealed details belong;
 // AuthorizationPlace where its sealed authorization does.
 func DetailsPlace(id string) string { return "transaction/details/" + id }
+
+// SignaturePlace is where the sealed signature of the customer's card belongs.
+func SignaturePlace(id string) string { return "transaction/signature/" + id }
 
 // AuthorizationPlace is where a transaction's sealed authorization belongs.
 func AuthorizationPlace(id string) string { return "transaction/authorization/" + id }

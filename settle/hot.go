@@ -68,12 +68,17 @@ type Hot struct {
 	Owner       Owner
 	State       HotState
 	Version     uint64 // raised by every settled answer, right or wrong
+	Uses        uint64 // how often a credential of limited uses was used; 0 of any other
 	MAC         [MACSize]byte
 }
 
 // hotRow is the encoding's length: counter 8, drift, fails, locks, state 4,
 // locked-until 8, owner 16, version 8, MAC 16.
 const hotRow = 8 + 4 + 8 + 16 + 8 + MACSize
+
+// usesSize is how much longer a row is that counts uses; one with none is as it was
+// before there were any.
+const usesSize = 8
 
 // Locked reports whether failures have locked the row at now.
 func (h Hot) Locked(now time.Time) bool { return now.Unix() < h.LockedUntil }
@@ -85,30 +90,40 @@ func (h Hot) Next() Hot {
 }
 
 func (h Hot) fields() []byte {
-	b := make([]byte, 0, hotRow)
+	b := make([]byte, 0, hotRow+usesSize)
 	b = binary.BigEndian.AppendUint64(b, h.Counter)
 	b = append(b, byte(h.Drift), h.Fails, h.Locks, byte(h.State))
 	b = binary.BigEndian.AppendUint64(b, uint64(h.LockedUntil))
 	b = append(b, h.Owner[:]...)
-	return binary.BigEndian.AppendUint64(b, h.Version)
+	b = binary.BigEndian.AppendUint64(b, h.Version)
+	if h.Uses != 0 {
+		b = binary.BigEndian.AppendUint64(b, h.Uses)
+	}
+	return b
 }
 
-// Encode returns the row as stored (60 bytes); the id is its key.
+// Encode returns the row as stored (60 bytes, 68 with uses); the id is its key.
 func (h Hot) Encode() []byte { return append(h.fields(), h.MAC[:]...) }
 
 // DecodeHot reads a row. A row of another length decodes to a quarantined one
 // with a MAC that cannot match: damage is never read as innocence.
 func DecodeHot(id string, b []byte) Hot {
-	h := Hot{ID: id, State: HotQuarantined}
-	if len(b) != hotRow {
-		return h
+	damaged := Hot{ID: id, State: HotQuarantined}
+	if len(b) != hotRow && len(b) != hotRow+usesSize {
+		return damaged
 	}
+	h := damaged
 	h.Counter = binary.BigEndian.Uint64(b)
 	h.Drift, h.Fails, h.Locks, h.State = int8(b[8]), b[9], b[10], HotState(b[11])
 	h.LockedUntil = int64(binary.BigEndian.Uint64(b[12:]))
 	copy(h.Owner[:], b[20:])
 	h.Version = binary.BigEndian.Uint64(b[36:])
-	copy(h.MAC[:], b[44:])
+	if len(b) > hotRow {
+		if h.Uses = binary.BigEndian.Uint64(b[44:]); h.Uses == 0 {
+			return damaged
+		}
+	}
+	copy(h.MAC[:], b[len(b)-MACSize:])
 	return h
 }
 
@@ -117,9 +132,19 @@ type MACer interface {
 	MAC(ctx context.Context, key hsm.Key, label string, parts ...[]byte) ([]byte, error)
 }
 
+// Input is what the row's MAC is over, under hsm.RowMAC.
+func (h Hot) Input() hsm.Input {
+	label := "hot-state/v1"
+	if h.Uses != 0 {
+		label = "hot-state/v2"
+	}
+	return hsm.Input{Label: label, Parts: [][]byte{[]byte(h.ID), h.fields()}}
+}
+
 // Sign sets the row's MAC, before the transaction that will write it.
 func (h Hot) Sign(ctx context.Context, m MACer) (Hot, error) {
-	sum, err := m.MAC(ctx, hsm.RowMAC, "hot-state/v1", []byte(h.ID), h.fields())
+	in := h.Input()
+	sum, err := m.MAC(ctx, hsm.RowMAC, in.Label, in.Parts...)
 	if err != nil {
 		return Hot{}, err
 	}
@@ -131,6 +156,7 @@ func (h Hot) Sign(ctx context.Context, m MACer) (Hot, error) {
 // still the bank's.
 type Module interface {
 	MACer
+	MACs(ctx context.Context, key hsm.Key, inputs ...hsm.Input) ([][]byte, error)
 	Check(ctx context.Context) error
 }
 

@@ -24,10 +24,13 @@ func (macer) MAC(_ context.Context, key hsm.Key, label string, parts ...[]byte) 
 	return m.Sum(nil), nil
 }
 
-func sample(t *testing.T) settle.Hot {
+func sample(t *testing.T) settle.Hot { return used(t, 0) }
+
+// used is a row that counts uses.
+func used(t *testing.T, uses uint64) settle.Hot {
 	t.Helper()
 	h, err := settle.Hot{
-		ID: "cr_1", Counter: 1 << 40, Drift: -3, Fails: 4, Locks: 2, LockedUntil: 1 << 33, Owner: settle.OwnerOf("C-1"), State: settle.HotLive, Version: 9,
+		ID: "cr_1", Counter: 1 << 40, Drift: -3, Fails: 4, Locks: 2, LockedUntil: 1 << 33, Owner: settle.OwnerOf("C-1"), State: settle.HotLive, Version: 9, Uses: uses,
 	}.Sign(t.Context(), macer{})
 	if err != nil {
 		t.Fatal(err)
@@ -36,13 +39,15 @@ func sample(t *testing.T) settle.Hot {
 }
 
 func TestAHotRowComesBackAsItWas(t *testing.T) {
-	h := sample(t)
-	b := h.Encode()
-	if len(b) > 72 {
-		t.Errorf("a row of %d bytes; the layout allows 72", len(b))
-	}
-	if got := settle.DecodeHot(h.ID, b); got != h {
-		t.Errorf("%+v, want %+v", got, h)
+	for uses, size := range map[uint64]int{0: 60, 1: 68, 1 << 63: 68} {
+		h := used(t, uses)
+		b := h.Encode()
+		if len(b) != size {
+			t.Errorf("a row of %d bytes, want %d", len(b), size)
+		}
+		if got := settle.DecodeHot(h.ID, b); got != h {
+			t.Errorf("%+v, want %+v", got, h)
+		}
 	}
 }
 
@@ -61,11 +66,26 @@ func TestClause5_3_2_NoBitOfAHotRowChangesUnnoticed(t *testing.T) {
 	if !intact(settle.HotRead{Hot: h, Indexed: 9, Found: true}) {
 		t.Fatal("the row as written is not intact")
 	}
-	for bit := range 8 * len(h.Encode()) {
-		b := h.Encode()
-		b[bit/8] ^= 1 << (bit % 8)
+	counting := used(t, 3)
+	for _, h := range []settle.Hot{h, counting} {
+		for bit := range 8 * len(h.Encode()) {
+			b := h.Encode()
+			b[bit/8] ^= 1 << (bit % 8)
+			if intact(settle.HotRead{Hot: settle.DecodeHot(h.ID, b), Indexed: 9, Found: true}) {
+				t.Errorf("bit %d changed unnoticed", bit)
+			}
+		}
+	}
+	row := counting.Encode()
+	if !intact(settle.HotRead{Hot: settle.DecodeHot(h.ID, row), Indexed: 9, Found: true}) {
+		t.Error("a row with uses is not intact as written")
+	}
+	for name, b := range map[string][]byte{
+		"the count taken out": append(row[:44:44], row[52:]...), "the count set to zero": append(append(row[:44:44], make([]byte, 8)...), row[52:]...),
+		"a count put in": append(append(h.Encode()[:44:44], 0, 0, 0, 0, 0, 0, 0, 1), h.Encode()[44:]...),
+	} {
 		if intact(settle.HotRead{Hot: settle.DecodeHot(h.ID, b), Indexed: 9, Found: true}) {
-			t.Errorf("bit %d changed unnoticed", bit)
+			t.Error(name)
 		}
 	}
 	if intact(settle.HotRead{Hot: settle.DecodeHot("cr_2", h.Encode()), Indexed: 9, Found: true}) {
@@ -90,14 +110,17 @@ func TestLocks(t *testing.T) {
 
 func FuzzDecodeHot(f *testing.F) {
 	f.Add("cr_1", settle.Hot{ID: "cr_1", Version: 1, State: settle.HotLive}.Encode())
+	f.Add("cr_1", settle.Hot{ID: "cr_1", Version: 1, State: settle.HotLive, Uses: 7}.Encode())
+	f.Add("cr_1", make([]byte, 68))
 	f.Add("", []byte{})
 	f.Fuzz(func(t *testing.T, id string, b []byte) {
 		h := settle.DecodeHot(id, b)
 		_ = h.State.String()
-		if len(b) == 60 && !bytes.Equal(h.Encode(), b) {
+		known := len(b) == 60 || len(b) == 68 && !bytes.Equal(b[44:52], make([]byte, 8))
+		if known && !bytes.Equal(h.Encode(), b) {
 			t.Fatalf("%x came back as %x", b, h.Encode())
 		}
-		if len(b) != 60 && h.State != settle.HotQuarantined {
+		if !known && (h != settle.Hot{ID: id, State: settle.HotQuarantined}) {
 			t.Fatalf("%d bytes were read as a row", len(b))
 		}
 	})

@@ -10,15 +10,21 @@ import (
 // FIDOProfile is the profile of tokens that hold one FIDO2 key.
 const FIDOProfile = "fido2-key"
 
-// Pending is a registration that waits for the key's response, on the token that
-// will hold the key.
+// FIDOMaker is the manufacturer under whose name the ids of FIDO2 keys are known
+// once, whoever made them: AddCredential with no serial.
+const FIDOMaker = "webauthn"
+
+// Pending is a registration that waits for the response of a key or card, on the
+// token that will hold it.
 type Pending struct {
-	Challenge []byte    `json:"challenge"` // 32 random bytes
+	Challenge []byte    `json:"challenge"` // 32 random bytes; of a card the SHA-256 of Text
 	Verified  bool      `json:"verified"`  // user verification was asked for
 	Label     string    `json:"label,omitempty"`
 	By        string    `json:"by"` // the caller who began and alone may end it
 	Tries     int       `json:"tries,omitempty"`
 	ExpiresAt time.Time `json:"expires_at"`
+	Text      []byte    `json:"text,omitempty"` // of a card: the challenge text
+	Use       string    `json:"use,omitempty"`  // of a card: UseLogin or UseSign
 }
 
 // FIDOState is what moves in a FIDO2 key's record with every answer. It lies in

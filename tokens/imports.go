@@ -21,7 +21,7 @@ const (
 type Import struct {
 	ID         string      `json:"id"`
 	State      ImportState `json:"state"`
-	Format     string      `json:"format"` // pskc, oath-csv, yubico-csv, safenet-xml; auto if it was not recognised
+	Format     string      `json:"format"` // pskc, oath-csv, yubico-csv, safenet-xml, serials; auto if it was not recognised
 	SHA256     string      `json:"sha256"` // of the file, hex
 	Batch      string      `json:"batch,omitempty"`
 	Branch     string      `json:"branch,omitempty"`

@@ -23,6 +23,7 @@ type Profile struct {
 	Software    bool     `json:"software"`         // a program on a device that does other things too
 	Binds       bool     `json:"binds"`            // it can bind an answer to a payment (OCRA)
 	Shown       string   `json:"shown"`            // ShownNone or ShownDevice
+	Issuer      string   `json:"issuer,omitempty"` // of cards: the only issuer profile whose certificates they carry; "": any
 	Windows     `json:"windows"`
 	Sources     []string `json:"sources,omitempty"` // where the facts are from: [v] a public source, [m] memory
 }
@@ -30,11 +31,26 @@ type Profile struct {
 // What a device shows of what its answer is bound to.
 const (
 	ShownNone   = "none"
+	ShownAgent  = "agent"  // the bank's card agent displayed the text before the PIN
 	ShownDevice = "device" // amount and payee are typed on its keys, and stand in its display
 )
 
+var shownRank = map[string]int{ShownNone: 1, ShownAgent: 2, ShownDevice: 3}
+
+// ShowsEnough reports whether what was shown is as much as is asked for; "" asks for
+// nothing, and what is not known shows nothing.
+func ShowsEnough(shown, asked string) bool {
+	return asked == "" || asked == ShownNone || shownRank[asked] != 0 && shownRank[shown] >= shownRank[asked]
+}
+
 // DefaultProfile is used when an import names none: a device without a PIN.
 const DefaultProfile = "oath"
+
+// Bare reports whether such devices come into stock without seeds: their keys are
+// made when they are enrolled.
+func (p Profile) Bare() bool {
+	return !slices.ContainsFunc(p.Kinds, func(k Kind) bool { return k == HOTP || k == TOTP || k == OCRA })
+}
 
 // Fault says why a credential cannot be one of such a device, for whoever imports
 // it; "" when it can. It looks at the kind and the parameters of the computation.

@@ -191,9 +191,18 @@ func (p Profile) faults() (found []string) {
 		unless(len(p.Hashes)+len(p.Digits)+len(p.Steps)+len(p.Suites) == 0, "hashes, digits, steps and suites are for one-time passwords")
 		unless(!p.PINOnDevice, "pin_on_device is for one-time passwords: a FIDO2 key says at each answer whether it verified its user")
 		unless(p.Binds && p.Shown == ShownNone, "binds needs to be true and shown none: so are all FIDO2 keys")
+		unless(p.Issuer == "", "issuer is for cards")
 		return append(found, p.Windows.faults()...)
 	}
-	unless(among(p.Kinds, HOTP, TOTP, OCRA), "kinds needs to be some of hotp, totp, ocra, each once, or fido alone")
+	if slices.Contains(p.Kinds, Card) && len(p.Kinds) == 1 {
+		unless(len(p.Hashes)+len(p.Digits)+len(p.Steps)+len(p.Suites) == 0, "hashes, digits, steps and suites are for one-time passwords")
+		unless(p.PINOnDevice && !p.Software, "pin_on_device needs to be true and software false: a card signs after its own PIN, and its key does not leave it")
+		unless(p.Binds && p.Shown == ShownNone, "binds needs to be true and shown none: so are all cards, and what an agent showed is said by each answer")
+		unless(len(p.Issuer) <= 64, "issuer needs at most 64 bytes: the name of an issuer profile")
+		return append(found, p.Windows.faults()...)
+	}
+	unless(p.Issuer == "", "issuer is for cards")
+	unless(among(p.Kinds, HOTP, TOTP, OCRA), "kinds needs to be some of hotp, totp, ocra, each once, or fido or card alone")
 	unless(among(p.Hashes, "SHA1", "SHA256", "SHA512"), "hashes needs to be some of SHA1, SHA256, SHA512, each once")
 	unless(among(p.Digits, 6, 7, 8, 9, 10), "digits needs to be some of 6 to 10, each once")
 	timed, bound := slices.Contains(p.Kinds, TOTP), slices.Contains(p.Kinds, OCRA)

@@ -92,6 +92,18 @@ type Store interface {
 	Tokens(ctx context.Context, f Filter, cursor string, limit int) (items []Token, next string, err error)
 	TokensOf(ctx context.Context, customer string) ([]Token, error)
 	Credential(ctx context.Context, id string) (Credential, error)
+	// CredentialByKey returns the credential that was added under these three names
+	// and has them now. It is a proposal, by an index that no MAC binds: what the
+	// credential proves is its own record's to say.
+	CredentialByKey(ctx context.Context, manufacturer, serial, keyID string) (Credential, error)
 	// Hot returns one row per id, in order, Found false where there is none.
 	Hot(ctx context.Context, ids ...string) ([]settle.HotRead, error)
 }
+
+// NameToken gives the name that a maker has given a device, manufacturer and serial,
+// to one token for ever: settle.Exists when it is another's. So imports that run at
+// once cannot make two tokens of one device. What is the token's already stays so.
+type NameToken struct{ Manufacturer, Serial, Token string }
+
+// EffectKey names the record.
+func (n NameToken) EffectKey() string { return "token-name/" + n.Token }

@@ -28,6 +28,9 @@ type Loader struct {
 	// Floor is the highest number ever seen, as the caller keeps it where nobody
 	// rolls it back. An older BLOB, in the cache or from the source, is refused.
 	Floor Number
+	// Keep, if not nil, is told the number of a BLOB that is in force now, to be the
+	// Floor of the next start. It is called again at every Refresh until it succeeds.
+	Keep func(context.Context, Number) error
 	// CRLs are files of certificate revocation lists for the signer's chain. For
 	// a certificate without one, the list at the address in the certificate is
 	// fetched. SkipRevocation takes a BLOB whose signer was checked against none.
@@ -37,6 +40,7 @@ type Loader struct {
 	Now            func() time.Time // nil: the clock
 
 	refreshing sync.Mutex
+	kept       Number // by Keep
 	current    atomic.Pointer[Metadata]
 	last       atomic.Pointer[attempt]
 }
@@ -91,12 +95,29 @@ func (l *Loader) Start(ctx context.Context) error {
 	return errors.Join(cached, err)
 }
 
+// keep has the number in force kept. The metadata is in force all the same: what it
+// revokes must not wait for a store.
+func (l *Loader) keep(ctx context.Context) error {
+	m := l.Current()
+	if l.Keep == nil || m == nil || m.Number == l.kept || m.Number == l.Floor {
+		return nil
+	}
+	if err := l.Keep(ctx, m.Number); err != nil {
+		return fmt.Errorf("fido: the number of the BLOB in force could not be kept: %w", err)
+	}
+	l.kept = m.Number
+	return nil
+}
+
 // Refresh reads the source and reports whether the metadata changed: then the
 // enrolled keys are to be checked again.
 func (l *Loader) Refresh(ctx context.Context) (changed bool, err error) {
 	l.refreshing.Lock()
 	defer l.refreshing.Unlock()
-	defer func() { l.last.Store(&attempt{l.now(), err}) }()
+	defer func() {
+		err = errors.Join(err, l.keep(ctx))
+		l.last.Store(&attempt{l.now(), err})
+	}()
 
 	blob, err := l.read(ctx)
 	if err != nil {

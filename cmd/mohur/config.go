@@ -63,6 +63,7 @@ type Config struct {
 	FIDO   fidoConfig
 	Limits struct {
 		CallerRate, CallerBurst, CustomerRate, CustomerBurst, SourceRate, SourceBurst int
+		NamelessRate, NamelessBurst, NamelessClientRate, NamelessClientBurst          int
 		CustomerFailures, SourceFailures, Connections                                 int
 		SlowWindow, SlowMost                                                          time.Duration
 	}
@@ -112,6 +113,8 @@ func defaults() *Config {
 	pace := authn.DefaultPace()
 	c.Limits.CustomerRate, c.Limits.CustomerBurst = pace.Customer.PerSecond, pace.Customer.Burst
 	c.Limits.SourceRate, c.Limits.SourceBurst = pace.Source.PerSecond, pace.Source.Burst
+	c.Limits.NamelessRate, c.Limits.NamelessBurst = pace.NamelessSource.PerSecond, pace.NamelessSource.Burst
+	c.Limits.NamelessClientRate, c.Limits.NamelessClientBurst = pace.NamelessClient.PerSecond, pace.NamelessClient.Burst
 	c.Limits.CustomerFailures, c.Limits.SourceFailures = pace.CustomerSlow.From, pace.SourceSlow.From
 	c.Limits.SlowWindow, c.Limits.SlowMost = pace.CustomerSlow.Window, pace.CustomerSlow.Most
 	return c

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -55,13 +56,13 @@ func (s *server) watchKeys(ctx context.Context) {
 	if s.keyring.RP == nil {
 		return
 	}
-	due := true // a check of the enrolled keys
-	if s.metadata != nil {
-		s.refreshed(ctx, s.metadata.Start(ctx))
-	}
+	due, begun := true, s.metadata == nil // due: a check of the enrolled keys
 	for {
+		if !begun && s.beginMetadata(ctx) {
+			due, begun = true, true
+		}
 		wait := s.config.FIDO.MDSRefresh
-		if due = due && !s.recheck(ctx); due {
+		if due = due && !s.recheck(ctx); due || !begun {
 			wait = recheckAgain
 		} else if s.metadata == nil {
 			return
@@ -75,12 +76,30 @@ func (s *server) watchKeys(ctx context.Context) {
 			return
 		case <-time.After(wait):
 		}
-		if s.metadata != nil {
+		if s.metadata != nil && begun {
 			changed, err := s.metadata.Refresh(ctx)
 			due = due || changed
 			s.refreshed(ctx, err)
 		}
 	}
+}
+
+// beginMetadata reads the metadata for the first time, above the number that was
+// last in force: while that cannot be read, none is taken.
+func (s *server) beginMetadata(ctx context.Context) bool {
+	l := s.metadata
+	signer := cmp.Or(l.Trust.Name, "any")
+	floor, err := s.enrollment.MetadataFloor(ctx, signer)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.logger.ErrorContext(ctx, "which FIDO metadata was last in force could not be read; none is taken until it is", "error", err)
+		}
+		return false
+	}
+	l.Floor = floor
+	l.Keep = func(ctx context.Context, n fido.Number) error { return s.enrollment.KeepMetadata(ctx, signer, n) }
+	s.refreshed(ctx, l.Start(ctx))
+	return true
 }
 
 func (s *server) refreshed(ctx context.Context, err error) {

@@ -34,19 +34,21 @@ func (p *program) tokenImportCommand() *cobra.Command {
 the YubiKey Personalization Tool or SafeNet XML. The seeds of a PSKC file are
 decrypted inside the HSM by the transport key, which comes in beforehand with
 ` + "`mohur keys import-transport NAME`" + `, or by a password; seeds in the clear are taken in
-development only.
+development only. A list of serials brings in devices without seeds, such as FIDO2
+keys: serial, manufacturer, model.
 
 A file that is refused leaves nothing behind. A record that is refused is named
 with its reason, and the others are imported. An import that was cut off is gone
 on with when the same file is imported again with the same batch.`,
 		Example: `  mohur token import batch-2026-11.xml --transport-key acme --batch 2026-11
   mohur token import batch-2026-12.xml --password-file - --profile feitian-c200
+  mohur token import keys.csv --format serials --profile fido2-key --batch 2026-13
   mohur token import demo.csv --format oath-csv --json`,
 		Args: exactly("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error { return p.tokenImport(cmd.Context(), args[0], o) },
 	}))
 	f := cmd.Flags()
-	f.StringVar(&o.format, "format", "auto", "the `FORMAT` of the file: pskc, oath-csv, yubico-csv, safenet-xml or auto")
+	f.StringVar(&o.format, "format", "auto", "the `FORMAT` of the file: pskc, oath-csv, yubico-csv, safenet-xml, serials or auto")
 	f.StringVar(&o.transportKey, "transport-key", "", "the `NAME` of the transport key in the HSM")
 	f.StringVar(&o.passwordFile, "password-file", "", "the `FILE` with the password of a PSKC file; - asks for it, or reads a line of the standard input")
 	f.StringVar(&o.batch, "batch", "", "the `NAME` of the batch, to find its tokens by")

@@ -84,6 +84,7 @@ func (s *server) services(ctx context.Context) error {
 	s.authn = &authn.Service{
 		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Bank: s.bank, Audit: s.audit, PINs: pins,
 		Policy: policy, Settings: c.authnSettings(), Stops: s.stops, Now: time.Now, Observe: s.metrics.answered, FIDO: s.keyring.RP,
+		Nameless: s.keyring.Discoverable(),
 	}
 	s.payments = &payment.Service{
 		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Audit: s.audit, Authn: s.authn,
@@ -140,10 +141,12 @@ func (c *Config) authnSettings() authn.Settings {
 	s.FloorPIN, s.FloorRefusal, s.FloorBegin = c.Auth.FloorPIN, c.Auth.FloorRefusal, c.Auth.FloorBegin
 	l := c.Limits
 	s.Pace = authn.Pace{
-		Customer:     rate.Limit{PerSecond: l.CustomerRate, Burst: l.CustomerBurst},
-		Source:       rate.Limit{PerSecond: l.SourceRate, Burst: l.SourceBurst},
-		CustomerSlow: rate.Slow{From: l.CustomerFailures, Window: l.SlowWindow, Most: l.SlowMost},
-		SourceSlow:   rate.Slow{From: l.SourceFailures, Window: l.SlowWindow, Most: l.SlowMost},
+		Customer:       rate.Limit{PerSecond: l.CustomerRate, Burst: l.CustomerBurst},
+		Source:         rate.Limit{PerSecond: l.SourceRate, Burst: l.SourceBurst},
+		NamelessSource: rate.Limit{PerSecond: l.NamelessRate, Burst: l.NamelessBurst},
+		NamelessClient: rate.Limit{PerSecond: l.NamelessClientRate, Burst: l.NamelessClientBurst},
+		CustomerSlow:   rate.Slow{From: l.CustomerFailures, Window: l.SlowWindow, Most: l.SlowMost},
+		SourceSlow:     rate.Slow{From: l.SourceFailures, Window: l.SlowWindow, Most: l.SlowMost},
 	}
 	return s
 }

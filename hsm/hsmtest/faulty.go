@@ -124,6 +124,14 @@ func (f *Faulty) MAC(ctx context.Context, key hsm.Key, label string, parts ...[]
 	return f.Module.MAC(ctx, key, label, parts...)
 }
 
+// MACs fails or computes the MACs; for FailIn and FailAt it is one MAC.
+func (f *Faulty) MACs(ctx context.Context, key hsm.Key, inputs ...hsm.Input) ([][]byte, error) {
+	if err := f.check(ctx, "MAC", key); err != nil {
+		return nil, err
+	}
+	return f.Module.MACs(ctx, key, inputs...)
+}
+
 // Seal fails or seals.
 func (f *Faulty) Seal(ctx context.Context, key hsm.Key, place string, plaintext []byte) ([]byte, error) {
 	if err := f.check(ctx, "Seal", key); err != nil {

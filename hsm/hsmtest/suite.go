@@ -14,7 +14,7 @@ import (
 var (
 	macKeys     = []hsm.Key{hsm.RowMAC, hsm.IdempotencyMAC}
 	sealingKeys = []hsm.Key{hsm.PINSeal, hsm.DataKEK}
-	signingKeys = []hsm.Key{hsm.TokenSigning, hsm.AuthorizationSigning, hsm.AuditSigning}
+	signingKeys = []hsm.Key{hsm.TokenSigning, hsm.AuthorizationSigning, hsm.AuditSigning, hsm.CASigning}
 )
 
 // Run holds a module to the contract of package hsm. open returns a module with

@@ -111,7 +111,7 @@ func (g *generation) findKeys() error {
 				return faultOf(opStart, h.key, err)
 			}
 		}
-		if latest == 0 {
+		if latest == 0 && !h.spare {
 			return missing(h.key)
 		}
 	}

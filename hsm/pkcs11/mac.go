@@ -2,12 +2,20 @@ package pkcs11
 
 import (
 	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/binary"
+	"slices"
 
 	p11 "github.com/miekg/pkcs11"
 
 	"mohur/hsm"
 )
+
+// maxInputs bounds one visit of MACs, which keeps its slot from the others: under
+// a millisecond.
+const maxInputs = 64
 
 // MAC returns HMAC-SHA256 over label and parts. Each is preceded by its length
 // in four bytes, so no two lists of parts give the same input.
@@ -22,15 +30,49 @@ func (m *Module) MAC(ctx context.Context, key hsm.Key, label string, parts ...[]
 	return call(ctx, m, "MAC", key, func(w *worker) ([]byte, error) { return w.mac(key, message) })
 }
 
+// MACs is MAC for each of many inputs, with one visit for every maxInputs of them.
+func (m *Module) MACs(ctx context.Context, key hsm.Key, inputs ...hsm.Input) ([][]byte, error) {
+	if k, _ := kindOf(key); k != kindMAC {
+		return nil, m.refuse("MACs", key, "not a MAC key")
+	}
+	messages := make([][]byte, len(inputs))
+	for i, in := range inputs {
+		if in.Label == "" {
+			return nil, m.refuse("MACs", key, "the label is empty: it is what keeps the uses of a key apart")
+		}
+		messages[i] = frame(in.Label, in.Parts)
+	}
+	all := make([][]byte, 0, len(inputs))
+	for some := range slices.Chunk(messages, maxInputs) {
+		macs, err := call(ctx, m, "MACs", key, func(w *worker) ([][]byte, error) { return w.macs(key, some) })
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, macs...)
+	}
+	return all, nil
+}
+
+func (w *worker) macs(key hsm.Key, messages [][]byte) ([][]byte, error) {
+	macs := make([][]byte, len(messages))
+	for i, message := range messages {
+		var err error
+		if macs[i], err = w.mac(key, message); err != nil {
+			return nil, err
+		}
+	}
+	return macs, nil
+}
+
 func (w *worker) mac(key hsm.Key, message []byte) ([]byte, error) {
 	return w.hmac(p11.CKM_SHA256_HMAC, w.g.macs[key], message)
 }
 
+// macSize is the length of what the mechanisms of HMAC make, in bytes.
+var macSize = map[uint]int{p11.CKM_SHA_1_HMAC: sha1.Size, p11.CKM_SHA256_HMAC: sha256.Size, p11.CKM_SHA512_HMAC: sha512.Size}
+
 func (s *session) hmac(mechanism uint, key p11.ObjectHandle, message []byte) ([]byte, error) {
-	if err := s.ctx.SignInit(s.handle, []*p11.Mechanism{{Mechanism: mechanism}}, key); err != nil {
-		return nil, err
-	}
-	return s.ctx.Sign(s.handle, message)
+	return s.plain.sign(s.handle, mechanism, key, message, macSize[mechanism])
 }
 
 func frame(label string, parts [][]byte) []byte {

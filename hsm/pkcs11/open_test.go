@@ -17,6 +17,8 @@ import (
 	"mohur/hsm/pkcs11"
 )
 
+// allKeys are those without which the server does not start; beside them there is
+// one to spare.
 var allKeys = []hsm.Key{hsm.SeedKEK, hsm.RowMAC, hsm.IdempotencyMAC, hsm.PINSeal, hsm.DataKEK,
 	hsm.TokenSigning, hsm.AuthorizationSigning, hsm.AuditSigning}
 
@@ -48,6 +50,35 @@ func TestMissingKey(t *testing.T) {
 		}
 	}
 	open(t, cfg)
+}
+
+// A token of an earlier build has no key for the authority. The server starts, and
+// what needs the key says what to run; `mohur init` makes it.
+func TestSpareKey(t *testing.T) {
+	cfg := provisioned(t)
+	m, th := open(t, cfg), newThief(t, cfg)
+	for _, handle := range th.find(t, hsm.CASigning, p11.CKO_PRIVATE_KEY) {
+		if err := th.DestroyObject(th.session, handle); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m = open(t, cfg)
+	_, err := m.Sign(t.Context(), hsm.CASigning, make([]byte, 32))
+	want(t, hsm.ClassInput, err)
+	_, err = m.Public(t.Context(), hsm.CASigning)
+	want(t, hsm.ClassInput, err)
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pkcs11.Provision(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, cfg).Sign(t.Context(), hsm.CASigning, make([]byte, 32)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestWrongPIN counts log-ins: tokens lock after a few, and a locked HSM is a

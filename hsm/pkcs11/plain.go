@@ -7,10 +7,12 @@ package pkcs11
 
 typedef unsigned long ck;
 typedef struct { ck type; void *value; ck len; } ck_attribute;
+typedef struct { ck type; void *parameter; ck len; } ck_mechanism;
 
 // The head of CK_FUNCTION_LIST, whose order the standard fixes.
 enum { login = 18, create_object = 20, encrypt = 30, decrypt = 34,
-	decrypt_update = 35, decrypt_final = 36, generate_random = 64, functions = 68 };
+	decrypt_update = 35, decrypt_final = 36, sign_init = 42, sign = 43, wrap_key = 60,
+	generate_random = 64, functions = 68 };
 typedef struct { unsigned char version[2]; void *call[functions]; } ck_list;
 
 static ck_list *list_of(const char *path) {
@@ -42,6 +44,18 @@ static ck call_login(ck_list *l, ck session, unsigned char *pin, ck n) {
 	return ((ck (*)(ck, ck, unsigned char *, ck))l->call[login])(session, user, pin, n);
 }
 
+static ck call_sign(ck_list *l, ck session, ck mechanism, ck key, unsigned char *in, ck inlen, unsigned char *out, ck *outlen) {
+	ck_mechanism m = { mechanism, NULL, 0 };
+	ck rv = ((ck (*)(ck, ck_mechanism *, ck))l->call[sign_init])(session, &m, key);
+	if (rv != 0) return rv;
+	return ((ck (*)(ck, unsigned char *, ck, unsigned char *, ck *))l->call[sign])(session, in, inlen, out, outlen);
+}
+
+static ck call_wrap(ck_list *l, ck session, ck mechanism, ck kek, ck key, unsigned char *out, ck *outlen) {
+	ck_mechanism m = { mechanism, NULL, 0 };
+	return ((ck (*)(ck, ck_mechanism *, ck, ck, unsigned char *, ck *))l->call[wrap_key])(session, &m, kek, key, out, outlen);
+}
+
 static ck call_random(ck_list *l, ck session, unsigned char *out, ck n) {
 	return ((ck (*)(ck, unsigned char *, ck))l->call[generate_random])(session, out, n);
 }
@@ -61,7 +75,8 @@ import (
 // opening what may be a customer's PIN, logging in. The wrapper
 // used for everything else copies arguments and results through C memory that it
 // frees without clearing, where a memory dump finds them. Here the module reads
-// and writes the caller's own buffers, which the caller clears.
+// and writes the caller's own buffers, which the caller clears. MACs and wrapping
+// are here because the wrapper calls the module twice for them.
 type plain struct{ list *C.ck_list }
 
 func newPlain(path string) (*plain, error) {
@@ -140,6 +155,37 @@ func (p *plain) decryptBlock(sh p11.SessionHandle, in, out []byte) error {
 func (p *plain) decryptFinal(sh p11.SessionHandle, room []byte) error {
 	n := C.ck(len(room))
 	return returned(C.call_final(p.list, C.ck(sh), (*C.uchar)(&room[0]), &n))
+}
+
+// sign is C_SignInit and C_Sign under a mechanism without parameters whose result
+// has size bytes. The wrapper would ask the module for that size each time.
+func (p *plain) sign(sh p11.SessionHandle, mechanism uint, key p11.ObjectHandle, in []byte, size int) ([]byte, error) {
+	if len(in) == 0 {
+		in = make([]byte, 1)[:0] // some modules take no input for no pointer
+	}
+	out := make([]byte, size)
+	n := C.ck(size)
+	rv := C.call_sign(p.list, C.ck(sh), C.ck(mechanism), C.ck(key), (*C.uchar)(unsafe.SliceData(in)), C.ck(len(in)), (*C.uchar)(&out[0]), &n)
+	if err := returned(rv); err != nil {
+		return nil, err
+	}
+	if int(n) != size {
+		return nil, fmt.Errorf("mechanism %#x makes %d bytes, not %d", mechanism, n, size)
+	}
+	return out, nil
+}
+
+// wrap is C_WrapKey under a mechanism without parameters. To be asked for the size
+// first, as the wrapper does, most modules wrap twice. A blob longer than size is
+// not returned; its length, where the module tells it, always is.
+func (p *plain) wrap(sh p11.SessionHandle, mechanism uint, kek, key p11.ObjectHandle, size int) (blob []byte, length int, err error) {
+	blob = make([]byte, size)
+	n := C.ck(size)
+	rv := C.call_wrap(p.list, C.ck(sh), C.ck(mechanism), C.ck(kek), C.ck(key), (*C.uchar)(&blob[0]), &n)
+	if err := returned(rv); err != nil {
+		return nil, int(n), err
+	}
+	return blob[:min(int(n), size)], int(n), nil
 }
 
 // random fills out, which may not be empty.

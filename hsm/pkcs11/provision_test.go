@@ -21,7 +21,7 @@ func TestProvisionAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(first) != len(allKeys) {
+	if len(first) != len(allKeys)+1 {
 		t.Errorf("%d keys: %+v", len(first), first)
 	}
 	m := open(t, cfg)
@@ -129,7 +129,7 @@ func TestRotate(t *testing.T) {
 	_, err = m.HMAC(t.Context(), hsm.WrappedSeed{KEK: now.KEK, Blob: old.Blob}, hsm.SHA1, []byte("x"))
 	want(t, hsm.ClassBlob, err)
 	infos, err := m.Keys(t.Context())
-	if err != nil || len(infos) != len(allKeys)+3 {
+	if err != nil || len(infos) != len(allKeys)+1+3 {
 		t.Errorf("%d keys, %v", len(infos), err)
 	}
 }
@@ -183,7 +183,7 @@ func TestRotateRace(t *testing.T) {
 	}
 	eventually(t, 10*time.Second, "the module serves again", func() bool { return m.Check(t.Context()) == nil })
 	infos, err := m.Keys(t.Context())
-	if err != nil || len(infos) != len(allKeys)+int(made.Load()) {
+	if err != nil || len(infos) != len(allKeys)+1+int(made.Load()) {
 		t.Errorf("%d keys after %d rotations, %v", len(infos), made.Load(), err)
 	}
 }
@@ -196,7 +196,7 @@ func TestRotateUnproven(t *testing.T) {
 	_, err := m.Rotate(t.Context(), hsm.SeedKEK)
 	want(t, hsm.ClassConfig, err)
 	infos, err := m.Keys(t.Context())
-	if err != nil || len(infos) != len(allKeys) {
+	if err != nil || len(infos) != len(allKeys)+1 {
 		t.Errorf("%d keys, %v", len(infos), err)
 	}
 	if w := wrapped(t, m); w.KEK != "seed-kek/1" {

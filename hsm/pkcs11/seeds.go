@@ -90,16 +90,16 @@ func (w *worker) wrapSeed(padded []byte) (hsm.WrappedSeed, error) {
 	if err != nil {
 		return hsm.WrappedSeed{}, err
 	}
-	blob, err := w.ctx.WrapKey(w.handle, w.wrapping(), w.g.keks[w.g.kek], seed)
+	blob, length, err := w.plain.wrap(w.handle, w.g.cfg.Profile.WrapMechanism, w.g.keks[w.g.kek], seed, blobSize)
 	if gone := w.ctx.DestroyObject(w.handle, seed); err == nil {
 		err = gone // an error drops the session, and the object with it
 	}
+	if err == nil && length != blobSize || codeOf(err) == p11.CKR_BUFFER_TOO_SMALL {
+		return hsm.WrappedSeed{}, configFault(fmt.Sprintf("mechanism %#x makes blobs of %d bytes, RFC 3394 makes %d: set hsm.wrap_mechanism",
+			w.g.cfg.Profile.WrapMechanism, length, blobSize))
+	}
 	if err != nil {
 		return hsm.WrappedSeed{}, err
-	}
-	if len(blob) != blobSize {
-		return hsm.WrappedSeed{}, configFault(fmt.Sprintf("mechanism %#x makes blobs of %d bytes, RFC 3394 makes %d: set hsm.wrap_mechanism",
-			w.g.cfg.Profile.WrapMechanism, len(blob), blobSize))
 	}
 	return hsm.WrappedSeed{KEK: w.g.kek, Blob: blob}, nil
 }

@@ -16,8 +16,8 @@ import (
 
 // Sign returns r‖s, 64 bytes, of a SHA-256 digest.
 func (m *Module) Sign(ctx context.Context, key hsm.Key, digest []byte) ([]byte, error) {
-	if k, _ := kindOf(key); k != kindSigning {
-		return nil, m.refuse("Sign", key, "not a signing key")
+	if _, ok := m.signers[key]; !ok {
+		return nil, m.refuse("Sign", key, "not a signing key of this token")
 	}
 	if len(digest) != sha256.Size {
 		return nil, m.refuse("Sign", key, "a digest of %d bytes is not a SHA-256 digest", len(digest))
@@ -55,7 +55,7 @@ func rawSignature(der []byte) ([]byte, error) {
 func (m *Module) Public(ctx context.Context, key hsm.Key) (*ecdsa.PublicKey, error) {
 	s, ok := m.signers[key]
 	if !ok {
-		return nil, m.refuse("Public", key, "not a signing key")
+		return nil, m.refuse("Public", key, "not a signing key of this token")
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, &hsm.Fault{Class: hsm.ClassBusy, Op: "Public", Key: key, Err: err}

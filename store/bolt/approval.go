@@ -2,16 +2,20 @@ package bolt
 
 import (
 	"context"
+	"time"
 
 	"mohur/approval"
 )
 
-// approvals are evidence of who decided what, so Sweep removes none.
+// keepApproval is how long an approval stays after it has expired, decided or not.
+// Who asked, who decided and what came of it is in the audit log for ever.
+const keepApproval = 180 * 24 * time.Hour
+
 var approvals = table[approval.Approval]{
 	rows: inApprovals,
 	key:  func(a *approval.Approval) (string, uint64) { return a.ID, a.Version },
 	indexes: func(a *approval.Approval) []indexKey {
-		return []indexKey{{approvalsByAge, order(a.MadeAt, a.ID)}}
+		return []indexKey{{approvalsByAge, order(a.MadeAt, a.ID)}, removal(a.ExpiresAt.Add(keepApproval), inApprovals, a.ID)}
 	},
 }
 

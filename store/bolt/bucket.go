@@ -26,6 +26,9 @@ const (
 	inMemories     bucket = 17 // requests with an Idempotency-Key
 	inHalves       bucket = 18 // of transport keys, by the key's name
 	inApprovals    bucket = 19
+	inMetadata     bucket = 25 // of FIDO keys, the highest number seen, by signer
+	inAuthorities  bucket = 26
+	inCertificates bucket = 27 // issued by the bank's authority, by serial
 )
 
 // The audit log.
@@ -37,8 +40,10 @@ const (
 
 // The names that are unique for ever. Nothing is removed from them.
 const (
-	keyIDs     bucket = 30 // manufacturer, serial, key id → credential
-	references bucket = 31 // reference → transaction
+	keyIDs        bucket = 30 // manufacturer, serial, key id → credential
+	references    bucket = 31 // reference → transaction
+	tokenNames    bucket = 32 // manufacturer, serial → token
+	certifiedKeys bucket = 34 // SHA-256 of a public key → certificate
 )
 
 // The indexes: each key ends in the id it leads to, which is also the value.
@@ -57,7 +62,9 @@ const (
 	noticesByAge           bucket = 51
 	expiry                 bucket = 52 // moment of removal, bucket, id
 	approvalsByAge         bucket = 53
-	lastBucket                    = approvalsByAge
+	certificatesByToken    bucket = 56
+	certificatesRevoked    bucket = 57 // by their end
+	lastBucket                    = certificatesRevoked
 )
 
 var names = [lastBucket + 1]string{
@@ -67,11 +74,14 @@ var names = [lastBucket + 1]string{
 	inSecrets: "secret", inAttempts: "attempt", inSessions: "session",
 	inSessionUsed: "session-used", inTransactions: "transaction",
 	inIncidents: "incident", inNotices: "notice", inMemories: "memory",
-	inHalves: "half", inApprovals: "approval",
+	inHalves: "half", inApprovals: "approval", inMetadata: "metadata",
 
 	inEntries: "audit", inHashes: "audit-hash", inCheckpoints: "audit-checkpoint",
 
-	keyIDs: "unique-key-id", references: "unique-reference",
+	inAuthorities: "authority", inCertificates: "certificate", certifiedKeys: "unique-certified-key",
+	certificatesByToken: "certificate-by-token", certificatesRevoked: "certificate-revoked",
+
+	keyIDs: "unique-key-id", references: "unique-reference", tokenNames: "unique-token-name",
 
 	tokensByAge: "token-by-age", tokensBySerial: "token-by-serial",
 	tokensByCustomer: "token-by-customer", importsRunning: "import-running",

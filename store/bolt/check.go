@@ -129,6 +129,14 @@ func (r reading) examine(b bucket, key string, value []byte) []string {
 		return halves.examine(r, key)
 	case inApprovals:
 		return approvals.examine(r, key)
+	case inMetadata:
+		return metadata.examine(r, key)
+	case inAuthorities:
+		return authorities.examine(r, key)
+	case inCertificates:
+		return certificates.examine(r, key)
+	case certifiedKeys:
+		return when(r.get(inCertificates, string(value)) == nil, "it is the key of a certificate that is not there")
 	case inImports:
 		return imports.examine(r, key)
 	case inPINs:
@@ -153,6 +161,8 @@ func (r reading) examine(b bucket, key string, value []byte) []string {
 		return when(len(value) != 8 || r.get(inSessions, key) == nil, "it is the last use of a session that is not there")
 	case keyIDs:
 		return when(r.get(inCredentials, string(value)) == nil, "it is the name of a credential that is not there")
+	case tokenNames:
+		return when(r.get(inTokens, string(value)) == nil, "it is the name of a token that is not there")
 	case expiry:
 		return r.examineRemoval(key, value)
 	}
@@ -174,7 +184,7 @@ var leadsTo = map[bucket]bucket{
 	tokensByAge: inTokens, tokensBySerial: inTokens, tokensByCustomer: inTokens, importsRunning: inImports,
 	attemptsOpen: inAttempts, attemptsByChallenge: inAttempts, sessionsOpen: inSessions, secretsOpen: inSecrets,
 	transactionsByAge: inTransactions, transactionsByCustomer: inTransactions, incidentsByAge: inIncidents, noticesByAge: inNotices,
-	approvalsByAge: inApprovals,
+	approvalsByAge: inApprovals, certificatesByToken: inCertificates, certificatesRevoked: inCertificates,
 }
 
 // examine reads a record and expects its index rows to be those of its content,

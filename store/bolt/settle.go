@@ -8,6 +8,7 @@ import (
 	"mohur/audit"
 	"mohur/authn"
 	"mohur/authn/pin"
+	"mohur/ca"
 	"mohur/custody"
 	"mohur/enrollment"
 	"mohur/incident"
@@ -44,6 +45,8 @@ func (s *Store) change(e settle.Effect) (change, error) {
 		return clients.require(e.ID, e.Version), nil
 	case tokens.SaveToken:
 		return tokenRecords.save(&e.Token)
+	case tokens.NameToken:
+		return nameToken(e)
 	case tokens.AddCredential:
 		return addCredential(e)
 	case approval.Save:
@@ -52,6 +55,12 @@ func (s *Store) change(e settle.Effect) (change, error) {
 		return halves.save(&e.Half)
 	case custody.RemoveHalf:
 		return removeHalf(e), nil
+	case ca.SaveAuthority:
+		return authorities.save(&e.Authority)
+	case ca.SaveCertificate:
+		return saveCertificate(e.Certificate)
+	case tokens.SaveMetadata:
+		return metadata.save(&e.Metadata)
 	case tokens.SaveImport:
 		return imports.save(&e.Import)
 	case pin.Save:

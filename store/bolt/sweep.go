@@ -16,14 +16,16 @@ var errDue = errors.New("it names what is never removed")
 
 // removers is what may be removed, each after its time: an attempt an hour
 // after it has expired, a session or a secret after a day, a reserved sum an
-// hour after it has been forgotten, a remembered request when its time is over.
+// hour after it has been forgotten, a remembered request when its time is over, an
+// approval half a year after it has expired.
 // Everything else stays.
 var removers = map[bucket]func(w *writing, id string) error{
-	inAttempts: func(w *writing, id string) error { return attempts.remove(w, id) },
-	inSecrets:  func(w *writing, id string) error { return secrets.remove(w, id) },
-	inSessions: removeSession,
-	inSums:     removeSum,
-	inMemories: func(w *writing, id string) error { return memories.remove(w, id) },
+	inAttempts:  func(w *writing, id string) error { return attempts.remove(w, id) },
+	inSecrets:   func(w *writing, id string) error { return secrets.remove(w, id) },
+	inSessions:  removeSession,
+	inSums:      removeSum,
+	inApprovals: func(w *writing, id string) error { return approvals.remove(w, id) },
+	inMemories:  func(w *writing, id string) error { return memories.remove(w, id) },
 }
 
 // Sweep removes at most max records whose time is over at now and returns how

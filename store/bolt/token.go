@@ -2,10 +2,28 @@ package bolt
 
 import (
 	"context"
+	"errors"
 	"strings"
 
+	"mohur/parties"
+	"mohur/settle"
 	"mohur/tokens"
 )
+
+var errNoName = errors.New("store: a token's name has a serial and the token's id")
+
+func nameToken(e tokens.NameToken) (change, error) {
+	if e.Serial == "" || e.Token == "" {
+		return nil, errNoName
+	}
+	return func(w *writing) (settle.Outcome, error) {
+		mine, err := w.putOnce(tokenNames, joined(e.Manufacturer, e.Serial), e.Token)
+		if err != nil || mine {
+			return settle.Done, err
+		}
+		return settle.Exists, nil
+	}, nil
+}
 
 // Token implements tokens.Store.
 func (s *Store) Token(ctx context.Context, id string) (tokens.Token, error) {
@@ -15,6 +33,19 @@ func (s *Store) Token(ctx context.Context, id string) (tokens.Token, error) {
 // Credential implements tokens.Store.
 func (s *Store) Credential(ctx context.Context, id string) (tokens.Credential, error) {
 	return one(ctx, s, credentials, id)
+}
+
+// CredentialByKey implements tokens.Store.
+func (s *Store) CredentialByKey(ctx context.Context, manufacturer, serial, keyID string) (c tokens.Credential, err error) {
+	err = s.view(ctx, func(r reading) (err error) {
+		id := r.get(keyIDs, joined(manufacturer, serial, keyID))
+		if id == nil {
+			return parties.ErrNotFound
+		}
+		c, err = credentials.load(r, string(id))
+		return err
+	})
+	return c, err
 }
 
 // TokensBySerial implements tokens.Store.

@@ -23,6 +23,7 @@ import (
 	"mohur/audit"
 	"mohur/authn"
 	"mohur/authn/pin"
+	"mohur/ca"
 	"mohur/custody"
 	"mohur/enrollment"
 	"mohur/hsm"
@@ -45,12 +46,14 @@ type Engine interface {
 	parties.Store
 	tokens.Store
 	tokens.ImportStore
+	tokens.MetadataStore
 	pin.Store
 	authn.Store
 	enrollment.Store
 	payment.Store
 	custody.Store
 	approval.Store
+	ca.Store
 	incident.Store
 	notify.Store
 	settle.Memories
@@ -72,18 +75,22 @@ type Store struct {
 // longer fit.
 const label = "record/v1"
 
-// mac is over the record as JSON, without the MAC itself.
-func (s *Store) mac(ctx context.Context, kind, id string, record any) ([]byte, error) {
+// input is what a record's MAC is over: the record as JSON, without the MAC itself.
+func input(kind, id string, record any) (hsm.Input, error) {
 	text, err := json.Marshal(record)
 	if err != nil {
-		return nil, fmt.Errorf("bound: encode %s %q: %w", kind, id, err)
+		return hsm.Input{}, fmt.Errorf("bound: encode %s %q: %w", kind, id, err)
 	}
-	return s.HSM.MAC(ctx, hsm.RowMAC, label, []byte(kind), []byte(id), text)
+	return hsm.Input{Label: label, Parts: [][]byte{[]byte(kind), []byte(id), text}}, nil
 }
 
 // verify compares a record's MAC. An error of the HSM says nothing of the record.
 func (s *Store) verify(ctx context.Context, kind, id string, record any, mac []byte) error {
-	want, err := s.mac(ctx, kind, id, record)
+	in, err := input(kind, id, record)
+	if err != nil {
+		return err
+	}
+	want, err := s.HSM.MAC(ctx, hsm.RowMAC, in.Label, in.Parts...)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,9 @@ func (s *Store) Checks(secretByID func(context.Context, string) (enrollment.Secr
 		transaction.name: checked(s.Transaction),
 		half.name:        checked(s.Half),
 		decision.name:    checked(s.Approval),
+		metadata.name:    checked(s.Metadata),
+		authority.name:   checked(s.Authority),
+		certificate.name: checked(s.Certificate),
 	}
 }
 

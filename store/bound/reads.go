@@ -6,6 +6,7 @@ import (
 
 	"mohur/approval"
 	"mohur/authn"
+	"mohur/ca"
 	"mohur/custody"
 	"mohur/enrollment"
 	"mohur/parties"
@@ -140,4 +141,35 @@ func (s *Store) Approvals(ctx context.Context, cursor string, limit int) ([]appr
 	r, next, err := s.Engine.Approvals(ctx, cursor, limit)
 	r, err = decision.whole(ctx, s, r, err)
 	return r, next, err
+}
+
+// Metadata implements tokens.MetadataStore.
+func (s *Store) Metadata(ctx context.Context, signer string) (tokens.Metadata, error) {
+	r, err := s.Engine.Metadata(ctx, signer)
+	return metadata.check(ctx, s, r, err)
+}
+
+// Authority implements ca.Store.
+func (s *Store) Authority(ctx context.Context, id string) (ca.Authority, error) {
+	r, err := s.Engine.Authority(ctx, id)
+	return authority.check(ctx, s, r, err)
+}
+
+// Certificate implements ca.Store.
+func (s *Store) Certificate(ctx context.Context, serial string) (ca.Certificate, error) {
+	r, err := s.Engine.Certificate(ctx, serial)
+	return certificate.check(ctx, s, r, err)
+}
+
+// CertificatesOf implements ca.Store.
+func (s *Store) CertificatesOf(ctx context.Context, token string) ([]ca.Certificate, error) {
+	r, err := s.Engine.CertificatesOf(ctx, token)
+	return certificate.all(ctx, s, r, err)
+}
+
+// RevokedCertificates implements ca.Store. One that was changed fails the list: it
+// must not leave it unseen.
+func (s *Store) RevokedCertificates(ctx context.Context, now time.Time) ([]ca.Certificate, error) {
+	r, err := s.Engine.RevokedCertificates(ctx, now)
+	return certificate.all(ctx, s, r, err)
 }

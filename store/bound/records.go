@@ -2,13 +2,17 @@ package bound
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"time"
 
 	"mohur/approval"
 	"mohur/authn"
+	"mohur/ca"
 	"mohur/custody"
 	"mohur/enrollment"
+	"mohur/hsm"
 	"mohur/parties"
 	"mohur/payment"
 	"mohur/settle"
@@ -32,15 +36,52 @@ var (
 	session     = kind[authn.Session]{name: "session", at: func(r *authn.Session) (string, *[]byte) { return r.ID, &r.MAC }, loose: func(r *authn.Session) { r.LastUsed = time.Time{} }}
 	half        = kind[custody.Half]{name: "half", at: func(r *custody.Half) (string, *[]byte) { return r.Name, &r.MAC }}
 	decision    = kind[approval.Approval]{name: "approval", at: func(r *approval.Approval) (string, *[]byte) { return r.ID, &r.MAC }}
+	metadata    = kind[tokens.Metadata]{name: "metadata", at: func(r *tokens.Metadata) (string, *[]byte) { return r.Signer, &r.MAC }}
+	authority   = kind[ca.Authority]{name: "authority", at: func(r *ca.Authority) (string, *[]byte) { return r.ID, &r.MAC }}
+	certificate = kind[ca.Certificate]{name: "certificate", at: func(r *ca.Certificate) (string, *[]byte) { return r.Serial, &r.MAC }}
 	transaction = kind[payment.Transaction]{name: "transaction", at: func(r *payment.Transaction) (string, *[]byte) { return r.ID, &r.MAC }}
 )
 
-// sign returns the record with its MAC.
-func (k kind[T]) sign(ctx context.Context, s *Store, r T) (T, error) {
+// sign returns the record with room for its MAC, which signing.done fills.
+func (k kind[T]) sign(b *signing, r T) (T, error) {
 	id, mac := k.at(&r)
-	sum, err := s.mac(ctx, k.name, id, k.bare(r))
-	*mac = sum
+	in, err := input(k.name, id, k.bare(r))
+	*mac = b.add(in)
 	return r, err
+}
+
+// signing gathers the records of a command, whose MACs the module makes in one
+// visit.
+type signing struct {
+	inputs []hsm.Input
+	macs   [][]byte
+}
+
+// add returns where the MAC of an input will be.
+func (b *signing) add(in hsm.Input) []byte {
+	mac := make([]byte, sha256.Size)
+	b.inputs, b.macs = append(b.inputs, in), append(b.macs, mac)
+	return mac
+}
+
+// done fills in the MACs. Before it nothing that was signed is to be used.
+func (b *signing) done(ctx context.Context, m settle.Module) error {
+	if len(b.inputs) == 0 {
+		return nil
+	}
+	made, err := m.MACs(ctx, hsm.RowMAC, b.inputs...)
+	if err != nil {
+		return err
+	}
+	if len(made) != len(b.macs) {
+		return fmt.Errorf("bound: the module made %d MACs for %d records", len(made), len(b.macs))
+	}
+	for i, mac := range made {
+		if copy(b.macs[i], mac) != sha256.Size {
+			return fmt.Errorf("bound: the module made a MAC of %d bytes", len(mac))
+		}
+	}
+	return nil
 }
 
 // bare is the record as its MAC is computed over it. A touch moves the LastUsed of
@@ -102,44 +143,57 @@ func (k kind[T]) whole(ctx context.Context, s *Store, list []T, err error) ([]T,
 // Settle signs the records of a command and settles it.
 func (s *Store) Settle(ctx context.Context, c settle.Command) (settle.Result, error) {
 	signed := settle.Command{Effects: make([]settle.Effect, len(c.Effects)), Entries: c.Entries}
+	var b signing
 	for i, e := range c.Effects {
 		var err error
-		if signed.Effects[i], err = s.sign(ctx, e); err != nil {
+		if signed.Effects[i], err = b.sign(e); err != nil {
 			return settle.Result{}, err
 		}
+	}
+	if err := b.done(ctx, s.HSM); err != nil {
+		return settle.Result{}, err
 	}
 	return s.Engine.Settle(ctx, signed)
 }
 
 // sign is the whole list of the records that are bound.
-func (s *Store) sign(ctx context.Context, e settle.Effect) (_ settle.Effect, err error) {
+func (b *signing) sign(e settle.Effect) (_ settle.Effect, err error) {
 	switch e := e.(type) {
 	case parties.SaveCustomer:
-		e.Customer, err = customer.sign(ctx, s, e.Customer)
+		e.Customer, err = customer.sign(b, e.Customer)
 		return e, err
 	case parties.SaveClient:
-		e.Client, err = client.sign(ctx, s, e.Client)
+		e.Client, err = client.sign(b, e.Client)
 		return e, err
 	case tokens.SaveToken:
-		e.Token, err = token.sign(ctx, s, e.Token)
+		e.Token, err = token.sign(b, e.Token)
 		return e, err
 	case enrollment.SaveSecret:
-		e.Secret, err = secret.sign(ctx, s, e.Secret)
+		e.Secret, err = secret.sign(b, e.Secret)
 		return e, err
 	case custody.SaveHalf:
-		e.Half, err = half.sign(ctx, s, e.Half)
+		e.Half, err = half.sign(b, e.Half)
 		return e, err
 	case approval.Save:
-		e.Approval, err = decision.sign(ctx, s, e.Approval)
+		e.Approval, err = decision.sign(b, e.Approval)
+		return e, err
+	case tokens.SaveMetadata:
+		e.Metadata, err = metadata.sign(b, e.Metadata)
+		return e, err
+	case ca.SaveAuthority:
+		e.Authority, err = authority.sign(b, e.Authority)
+		return e, err
+	case ca.SaveCertificate:
+		e.Certificate, err = certificate.sign(b, e.Certificate)
 		return e, err
 	case authn.SaveAttempt:
-		e.Attempt, err = attempt.sign(ctx, s, e.Attempt)
+		e.Attempt, err = attempt.sign(b, e.Attempt)
 		return e, err
 	case authn.SaveSession:
-		e.Session, err = session.sign(ctx, s, e.Session)
+		e.Session, err = session.sign(b, e.Session)
 		return e, err
 	case payment.SaveTransaction:
-		e.Transaction, err = transaction.sign(ctx, s, e.Transaction)
+		e.Transaction, err = transaction.sign(b, e.Transaction)
 		return e, err
 	}
 	return e, nil

@@ -43,6 +43,19 @@ func testApprovals(t *testing.T, s Store) {
 		t.Fatal(err, next)
 	}
 	expect(t, "second page", ids(page, id), "ap-1")
+
+	// Decided or not, half a year after they expired they are gone; the log stays.
+	before := tail(t, s)
+	over := waiting("", 1, epoch).ExpiresAt.Add(180 * 24 * time.Hour)
+	sweep(t, s, over.Add(-time.Second), 100, 0)
+	sweep(t, s, over.Add(time.Minute), 100, 2)
+	_, err = s.Approval(t.Context(), "ap-2")
+	absent(t, "an old approval", err)
+	page, _, err = s.Approvals(t.Context(), "", 10)
+	if err != nil || tail(t, s) != before {
+		t.Errorf("%v, or a sweep has changed the log", err)
+	}
+	expect(t, "what is left", ids(page, id), "ap-3")
 }
 
 // testStaff: the members of staff are those under an id that no customer has.

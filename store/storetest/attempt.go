@@ -34,6 +34,7 @@ func testAttempts(t *testing.T, s Store) {
 		})
 	}
 	saveAttempt(t, s, "other", func(a *authn.Attempt) { a.Customer = "cu-2" })
+	saveAttempt(t, s, "nameless", func(a *authn.Attempt) { a.Customer, a.Nameless = "", true })
 	saveAttempt(t, s, "granted", func(a *authn.Attempt) { a.State = authn.Granted })
 	expect(t, "open", open("cu-1", epoch), "a", "b", "c")
 	expect(t, "a moment before c expires", open("cu-1", epoch.Add(8*time.Minute-time.Microsecond)), "a", "b", "c")
@@ -46,6 +47,11 @@ func testAttempts(t *testing.T, s Store) {
 	want(t, s, settle.Done, authn.SaveAttempt{Attempt: answered})
 	expect(t, "after a verdict", open("cu-1", epoch), "a", "c")
 	expect(t, "another customer", open("cu-2", epoch), "other")
+	named := attempt("nameless", 2) // whose it is, its verdict says
+	named.Customer, named.Nameless, named.State = "cu-2", true, authn.Granted
+	want(t, s, settle.Done, authn.SaveAttempt{Attempt: named})
+	expect(t, "after the verdict of one without a name", open("cu-2", epoch), "other")
+	expect(t, "without a name", open("", epoch))
 	testChallenges(t, s)
 }
 

@@ -152,7 +152,7 @@ func credential(id, token string) tokens.Credential {
 func hot(id string, version uint64) settle.Hot {
 	h := settle.Hot{
 		ID: id, Counter: 1000 + version, Drift: -2, Fails: 1, Locks: 2, LockedUntil: 77,
-		Owner: settle.OwnerOf("cu"), State: settle.HotLive, Version: version,
+		Owner: settle.OwnerOf("cu"), State: settle.HotLive, Version: version, Uses: max(version, 1) - 1,
 	}
 	copy(h.MAC[:], bytesOf(id+string(rune(version))))
 	return h

@@ -14,6 +14,7 @@ import (
 	"mohur/audit"
 	"mohur/audit/audittest"
 	"mohur/authn"
+	"mohur/ca"
 	"mohur/custody"
 	"mohur/enrollment"
 	"mohur/incident"
@@ -32,6 +33,7 @@ type Store interface {
 	payment.Store
 	custody.Store
 	approval.Store
+	ca.Store
 	incident.Store
 	notify.Store
 	settle.Memories
@@ -78,6 +80,8 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"imports", testImports},
 		{"halves of keys", testHalves},
 		{"approvals", testApprovals},
+		{"certificates", testCertificates},
+		{"metadata", testMetadata},
 		{"staff", testStaff},
 		{"large command", testLargeCommand},
 		{"sweep", testSweep},

@@ -14,6 +14,7 @@ import (
 // testUnique: a name is given once.
 func testUnique(t *testing.T, s Store) {
 	t.Run("key id", func(t *testing.T) { testKeyID(t, s) })
+	t.Run("name of a token", func(t *testing.T) { testTokenName(t, s) })
 	t.Run("reference", func(t *testing.T) { testReference(t, s) })
 	t.Run("at once", func(t *testing.T) { testUniqueAtOnce(t, s) })
 }
@@ -49,9 +50,36 @@ func testKeyID(t *testing.T, s Store) {
 	want(t, s, settle.Exists, replacing("u15", "u1"))
 	want(t, s, settle.Exists, add("u16", "m", "s", "k"))
 	want(t, s, settle.Done, replacing("u17", "u1", "u14"))
+	u17 := replacing("u17").Credential
+	got, err := s.CredentialByKey(t.Context(), "m", "s", "k")
+	same(t, "who has the name now", got, err, u17)
+	for _, none := range [][3]string{{"m", "s", ""}, {"ms", "", "k2"}, {"", "", "k"}, {"", "", ""}} {
+		_, err = s.CredentialByKey(t.Context(), none[0], none[1], none[2])
+		absent(t, "a name nobody has", err)
+	}
 
 	want(t, s, settle.Done, add("u9", "m", "", ""))
 	want(t, s, settle.Done, add("u10", "m", "", "")) // nothing names it: nothing is taken
+}
+
+// testTokenName: one device is one token, whoever else would make another of it.
+func testTokenName(t *testing.T, s Store) {
+	name := func(manufacturer, serial, token string) tokens.NameToken {
+		return tokens.NameToken{Manufacturer: manufacturer, Serial: serial, Token: token}
+	}
+	save := func(id string) tokens.SaveToken { return tokens.SaveToken{Token: token(id, 1)} }
+	want(t, s, settle.Done, name("m", "s", "n1"), save("n1"))
+	want(t, s, settle.Done, name("m", "s", "n1")) // it is his already
+	want(t, s, settle.Exists, save("n2"), name("m", "s", "n2"))
+	_, err := s.Token(t.Context(), "n2")
+	absent(t, "the second token", err)
+	want(t, s, settle.Done, name("m2", "s", "n2"), save("n2"))
+	want(t, s, settle.Done, name("m", "s2", "n3"), save("n3"))
+	want(t, s, settle.Done, name("ms", "2", "n4"), save("n4")) // the parts do not run together
+	want(t, s, settle.Exists, name("m", "s3", "n5"), name("m", "s3", "n6"))
+	want(t, s, settle.Done, name("m", "s3", "n6"), save("n6"))
+	refused(t, s, command(name("m", "", "n7")))
+	refused(t, s, command(name("m", "s4", "")))
 }
 
 func testReference(t *testing.T, s Store) {
@@ -88,6 +116,9 @@ func testUniqueAtOnce(t *testing.T, s Store) {
 			tx := transaction(fmt.Sprint("p", i), 1)
 			tx.Reference = "same"
 			return payment.SaveTransaction{Transaction: tx}
+		},
+		"name of a token": func(i int) settle.Effect {
+			return tokens.NameToken{Manufacturer: "m", Serial: "same", Token: fmt.Sprint("p", i)}
 		},
 		"id": func(i int) settle.Effect {
 			a := attempt("same", 1)

@@ -42,6 +42,10 @@ func (d *Delivery) Give(k Key, line int, seed []byte) error {
 		return nil
 	}
 	k.Secret = seed[:len(seed):len(seed)]
+	return d.hand(k)
+}
+
+func (d *Delivery) hand(k Key) error {
 	if err := d.each(k); err != nil {
 		return err
 	}

@@ -44,6 +44,9 @@ type Rows struct {
 	// Parse reads a record: the key without its seed, and the seed, which is
 	// cleared. With an error the names that could be read are on the key.
 	Parse func(columns [][]byte) (Key, []byte, error)
+	// Bare says that the records name devices and hold no seeds. Parse returns none,
+	// and keys without key id and secret are given out.
+	Bare bool
 }
 
 // Read reads a file of rows twice from where r stands, as Twice does. Empty lines
@@ -67,6 +70,7 @@ func (f Rows) Read(ctx context.Context, r io.ReadSeeker, opt Options, each func(
 // pass goes through the file once. Without each it only checks and counts.
 func (f Rows) pass(ctx context.Context, r io.Reader, opt Options, each func(Key) error, reject func(Rejection)) (sum Summary, err error) {
 	in := NewInput(r, opt.MaxBytes)
+	sum.Bare = f.Bare
 	defer func() { sum.Bytes, sum.SHA256 = in.Total(), in.Sum() }()
 	out := NewDelivery(each, reject, &sum)
 	lines := newLines(in)
@@ -105,7 +109,11 @@ func (f Rows) row(out *Delivery, index, line int, columns [][]byte) error {
 	k, seed, err := f.Parse(columns)
 	defer clear(seed)
 	k.Index = index
-	if err == nil {
+	switch {
+	case err != nil:
+	case f.Bare:
+		err = Names(k.Serial, k.Serial)
+	default:
 		err = Names(k.Serial, k.KeyID)
 	}
 	if err == nil {
@@ -114,6 +122,9 @@ func (f Rows) row(out *Delivery, index, line int, columns [][]byte) error {
 	if err != nil {
 		out.Refuse(Rejection{Index: index, Line: line, Serial: k.Serial, KeyID: k.KeyID}, err)
 		return nil
+	}
+	if f.Bare {
+		return out.hand(k)
 	}
 	return out.Give(k, line, seed)
 }

@@ -18,6 +18,7 @@ type Summary struct {
 	Keys            int // records, good or not
 	Delivered       int
 	Rejected        int
+	Bare            bool // it holds no seeds
 	Encrypted       bool
 	Unauthenticated bool   // encrypted under a public key, without a MAC
 	KeyName         string // what the file calls its key (RFC 6030 section 6.1); for people
@@ -30,7 +31,7 @@ type Summary struct {
 // Warnings says in words what a person who imports the file should know.
 func (s Summary) Warnings() []string {
 	var w []string
-	if !s.Encrypted {
+	if !s.Encrypted && !s.Bare {
 		w = append(w, "the seeds are in the clear: everybody who had this file can compute the codes")
 	}
 	if s.Unauthenticated {
