@@ -64,17 +64,21 @@ func tokens(m *p11.Ctx) ([]Token, *Failure) {
 		return nil, device(err, "C_GetSlotList")
 	}
 	var found []Token
+	var failure *Failure
 	for _, slot := range slots {
 		t, err := tell(m, slot)
 		switch {
 		case gone(err):
-		case err != nil:
-			return nil, device(err, "a token cannot be read")
+		case err != nil: // of a strange card, perhaps, beside the customer's
+			failure = device(err, "a token cannot be read")
 		default:
 			found = append(found, t)
 		}
 	}
-	return found, nil
+	if len(found) > 0 {
+		return found, nil
+	}
+	return nil, failure
 }
 
 // tell reads what a token tells everybody.

@@ -96,7 +96,8 @@ func (r Runner) run(ctx context.Context, q request, pin []byte) (response, error
 	if deadline == 0 {
 		deadline = DefaultDeadline
 	}
-	q.Marker, q.Deadline = rand.Text(), deadline.Milliseconds()
+	// The child ends by itself only when nobody is there to end it.
+	q.Marker, q.Deadline = rand.Text(), (deadline + 5*time.Second).Milliseconds()
 	message, err := frame(q, pin)
 	if err != nil {
 		return response{}, &Failure{Kind: Device, Detail: err.Error()}
