@@ -22,7 +22,7 @@ func (v *Verifier) place(c *x509.Certificate, u use, at time.Time, stored *Recor
 		}
 	}
 	if len(fit)+len(unfit) == 0 {
-		return nil, nil, refuse(NotTrusted, "there is no issuer profile %q", stored.Issuer)
+		return nil, nil, refuse(NotTrusted, "there is no issuer profile for it any more")
 	}
 	if len(fit) != 0 {
 		switch {
@@ -43,7 +43,7 @@ func (v *Verifier) place(c *x509.Certificate, u use, at time.Time, stored *Recor
 		}
 	}
 	for _, p := range unfit {
-		if _, err := p.chain(c, u, at); err == nil {
+		if _, err := p.chain(c, u, at); err == nil || reasonOf(err) == PolicyMissing {
 			return nil, nil, p.fits(c, u)
 		}
 	}
@@ -113,15 +113,18 @@ func (p *profile) sound(c *x509.Certificate, chain []*x509.Certificate) error {
 		if !root && !slices.Contains(strongSignatures, above.SignatureAlgorithm) {
 			return refuse(WeakChain, "%s is signed with %s", name(above), above.SignatureAlgorithm)
 		}
-		if !root && len(p.policies) != 0 && len(above.Policies) != 0 && !p.passes(c, above) {
-			return refuse(PolicyMissing, "%s issues under %s only", name(above), above.Policies)
-		}
+	}
+	between := chain[1 : len(chain)-1]
+	if len(p.policies) != 0 && !slices.ContainsFunc(p.policies, func(o x509.OID) bool { return asserts(c, o) && mayIssue(between, o) }) {
+		return refuse(PolicyMissing, "an authority between issues under other policies only")
 	}
 	return nil
 }
 
-// passes reports whether an authority that lists policies may issue under one that
-// the profile takes and the certificate asserts.
-func (p *profile) passes(c, above *x509.Certificate) bool {
-	return asserts(above, anyPolicy) || slices.ContainsFunc(p.policies, func(o x509.OID) bool { return asserts(c, o) && asserts(above, o) })
+// mayIssue reports whether all the authorities may issue under the policy: each
+// lists it, or anyPolicy, or lists none at all.
+func mayIssue(between []*x509.Certificate, policy x509.OID) bool {
+	return !slices.ContainsFunc(between, func(a *x509.Certificate) bool {
+		return len(a.Policies) != 0 && !asserts(a, anyPolicy) && !asserts(a, policy)
+	})
 }

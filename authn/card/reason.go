@@ -115,6 +115,15 @@ func refuse(reason Reason, format string, args ...any) error {
 	return &refusal{reason, clip(fmt.Sprintf(format, args...))}
 }
 
+// reasonOf is the reason of a refusal; "" of anything else.
+func reasonOf(err error) Reason {
+	var r *refusal
+	if errors.As(err, &r) {
+		return r.reason
+	}
+	return ""
+}
+
 // clip keeps a detail short and printable: it goes into the audit log.
 func clip(s string) string {
 	const most = 240

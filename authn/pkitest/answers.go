@@ -3,6 +3,7 @@ package pkitest
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	_ "crypto/sha256" // for crypto.Hash
@@ -105,11 +106,14 @@ func Algorithm(key crypto.Signer) string {
 func Sign(t testing.TB, key crypto.Signer, algorithm string, text []byte) []byte {
 	t.Helper()
 	h := hashOf(algorithm)
-	var options crypto.SignerOpts = h
-	if algorithm[0] == 'P' {
+	digest, options := sum(h, text), crypto.SignerOpts(h)
+	switch _, edwards := key.Public().(ed25519.PublicKey); {
+	case edwards:
+		digest, options = text, crypto.Hash(0)
+	case algorithm[0] == 'P':
 		options = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: h}
 	}
-	signature, err := key.Sign(rand.Reader, sum(h, text), options)
+	signature, err := key.Sign(rand.Reader, digest, options)
 	if err != nil {
 		t.Fatal(err)
 	}

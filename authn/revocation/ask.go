@@ -92,7 +92,8 @@ func (q question) marshal() ([]byte, error) {
 }
 
 // judge returns what a response proves. An error means that it proves nothing.
-func (c *Checker) judge(ctx context.Context, raw []byte, q question) (Status, error) {
+func (c *Checker) judge(ctx context.Context, raw []byte, q question) (_ Status, err error) {
+	defer guard(&err)
 	r, err := parseResponse(raw)
 	if err != nil {
 		return Status{}, err

@@ -65,6 +65,12 @@ func newListBench(t *testing.T) *bench {
 	return b
 }
 
+// within is the bench for a subtest, with a checker that knows nothing yet.
+func (b *bench) within(t *testing.T) *bench {
+	b.T, b.checker = t, &revocation.Checker{Now: b.clock, Timeout: time.Minute}
+	return b
+}
+
 func (b *bench) clock() time.Time { return *b.now.Load() }
 
 // later moves the clock of all.
@@ -113,7 +119,9 @@ func (b *bench) refused(state revocation.State, reason revocation.Reason) revoca
 
 // names makes a certificate name an address for both, OCSP and the list.
 func names(address string) pkitest.Change {
-	return func(c *pkitest.Template) { c.OCSPServer, c.CRLDistributionPoints = []string{address}, []string{address} }
+	return func(c *pkitest.Template) {
+		c.OCSPServer, c.CRLDistributionPoints = []string{address}, []string{address}
+	}
 }
 
 func TestZeroRulesRefuse(t *testing.T) {
@@ -212,4 +220,3 @@ func BenchmarkCached(b *testing.B) {
 		}
 	}
 }
-

@@ -24,7 +24,6 @@ var (
 	oidReason       = asn1.ObjectIdentifier{2, 5, 29, 21}
 	oidInvalidity   = asn1.ObjectIdentifier{2, 5, 29, 24}
 	listExtensions  = []asn1.ObjectIdentifier{oidScope, {2, 5, 29, 20}, {2, 5, 29, 35}}
-	listSignatures  = []x509.SignatureAlgorithm{x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS, x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512}
 	understoodEntry = []asn1.ObjectIdentifier{oidReason, oidInvalidity}
 )
 
@@ -55,7 +54,8 @@ type scope struct {
 // parseList reads a list in DER or PEM, verifies that the issuer signed it and
 // that nothing of it needs more understanding than there is here. The dates are
 // not judged.
-func parseList(raw []byte, issuer *x509.Certificate) (*list, error) {
+func parseList(raw []byte, issuer *x509.Certificate) (_ *list, err error) {
+	defer guard(&err)
 	if bytes.HasPrefix(bytes.TrimSpace(raw[:min(len(raw), 256)]), []byte("-----BEGIN")) {
 		block, rest := pem.Decode(raw)
 		if block == nil || block.Type != "X509 CRL" || len(bytes.TrimSpace(rest)) > 0 {
@@ -63,20 +63,12 @@ func parseList(raw []byte, issuer *x509.Certificate) (*list, error) {
 		}
 		raw = block.Bytes
 	}
+	if err := verifyList(raw, issuer); err != nil {
+		return nil, err
+	}
 	crl, err := x509.ParseRevocationList(raw)
 	if err != nil {
 		return nil, faulty(Malformed, "%v", err)
-	}
-	switch {
-	case !bytes.Equal(crl.RawIssuer, issuer.RawSubject):
-		return nil, faulty(WrongResponder, "the list is of %s", crl.Issuer)
-	case !strong(issuer):
-		return nil, faulty(WrongResponder, "the issuer's key is too weak")
-	case !slices.Contains(listSignatures, crl.SignatureAlgorithm):
-		return nil, faulty(WrongSignature, "the list is signed with %s, which is not accepted", crl.SignatureAlgorithm)
-	}
-	if err := crl.CheckSignatureFrom(issuer); err != nil {
-		return nil, faulty(WrongSignature, "%v", err)
 	}
 	if crl.NextUpdate.IsZero() || crl.NextUpdate.Before(crl.ThisUpdate) {
 		return nil, faulty(Malformed, "the list does not say until when it is in force")
@@ -85,7 +77,44 @@ func parseList(raw []byte, issuer *x509.Certificate) (*list, error) {
 	if err := l.readExtensions(crl.Extensions); err != nil {
 		return nil, err
 	}
-	return l, l.readEntries(crl.RevokedCertificateEntries)
+	if err := l.readEntries(crl.RevokedCertificateEntries); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// verifyList verifies that the issuer signed a list, before the millions of bytes
+// in it are looked at: what is not signed is to cost no memory.
+func verifyList(raw []byte, issuer *x509.Certificate) error {
+	malformed := faulty(Malformed, "it is no list of revoked certificates in DER")
+	in := cryptobyte.String(raw)
+	var outer, signed, algorithm, tbs, inner, name cryptobyte.String
+	var signature []byte
+	if !in.ReadASN1(&outer, cbasn1.SEQUENCE) || !in.Empty() ||
+		!outer.ReadASN1Element(&signed, cbasn1.SEQUENCE) || !outer.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) ||
+		!outer.ReadASN1BitStringAsBytes(&signature) || !outer.Empty() {
+		return malformed
+	}
+	tbs = signed
+	if !tbs.ReadASN1(&tbs, cbasn1.SEQUENCE) || !tbs.SkipOptionalASN1(cbasn1.INTEGER) ||
+		!tbs.ReadASN1Element(&inner, cbasn1.SEQUENCE) || !tbs.ReadASN1Element(&name, cbasn1.SEQUENCE) || !bytes.Equal(inner, algorithm) {
+		return malformed
+	}
+	a, err := readAlgorithm(algorithm)
+	switch {
+	case !bytes.Equal(name, issuer.RawSubject):
+		return faulty(WrongResponder, "the list is another issuer's")
+	case err != nil:
+		return err
+	case !issuer.IsCA || issuer.KeyUsage != 0 && issuer.KeyUsage&x509.KeyUsageCRLSign == 0:
+		return faulty(WrongResponder, "the issuer's key is not for signing lists")
+	case !strong(issuer):
+		return faulty(WrongResponder, "the issuer's key is too weak")
+	}
+	if err := issuer.CheckSignature(a, signed, signature); err != nil {
+		return faulty(WrongSignature, "%v", err)
+	}
+	return nil
 }
 
 func (l *list) readExtensions(extensions []pkix.Extension) error {

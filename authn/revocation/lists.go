@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	mostLists   = 64               // lists in memory
+	mostLists   = 256              // places for lists
 	listTimeout = time.Minute      // for fetching one, which goes on behind an impatient check
 	retryAfter  = 15 * time.Second // before a list that failed is tried again
+	retryWrong  = 10 * time.Minute // the same, where an address gave what is no list of the issuer
 )
 
 // shelf holds the lists, one for each issuer and place it comes from.
@@ -186,7 +187,7 @@ func (c *Checker) listAt(ctx context.Context, k slotKey, issuer *x509.Certificat
 	}
 	c.shelf.mu.Lock()
 	l, err = s.list, s.err
-	wait := err != nil && at.Sub(s.tried).Abs() < retryAfter
+	wait := err != nil && at.Sub(s.tried).Abs() < s.retry()
 	c.shelf.mu.Unlock()
 	if l != nil && l.dates(rules, at) == nil {
 		return l, false, nil
@@ -195,6 +196,12 @@ func (c *Checker) listAt(ctx context.Context, k slotKey, issuer *x509.Certificat
 		return l, false, err
 	}
 	got, ok := c.loads.do(ctx, k, listTimeout, func(ctx context.Context) loaded {
+		c.shelf.mu.Lock()
+		now := s.list
+		c.shelf.mu.Unlock()
+		if now != nil && now.dates(rules, at) == nil {
+			return loaded{list: now} // it came since
+		}
 		l, err := c.load(ctx, s, at)
 		return loaded{l, err}
 	})
@@ -216,6 +223,9 @@ func (c *Checker) load(ctx context.Context, s *slot, at time.Time) (*list, error
 	var err error
 	var info os.FileInfo
 	if s.key.file {
+		if l, err := c.unchanged(s); err != nil {
+			return l, err
+		}
 		raw, info, err = readFile(s.key.place)
 	} else {
 		raw, err = c.fetch(ctx, s.key.place, nil, maxCRL)
@@ -245,6 +255,42 @@ func (c *Checker) load(ctx context.Context, s *slot, at time.Time) (*list, error
 	}
 	s.err = err
 	return s.list, err
+}
+
+// unchanged returns what came of a file before if that was no list of the issuer
+// and the file is the same: it is for another issuer, and large maybe.
+func (c *Checker) unchanged(s *slot) (*list, error) {
+	f, err := os.Stat(s.key.place)
+	if err != nil {
+		return nil, nil // reading it will tell
+	}
+	c.shelf.mu.Lock()
+	defer c.shelf.mu.Unlock()
+	if lasting(s.err) && f.ModTime().Equal(s.changed) && f.Size() == s.size {
+		return s.list, s.err
+	}
+	return nil, nil
+}
+
+// lasting reports whether the same bytes will fail again.
+func lasting(err error) bool {
+	var f *fault
+	if !errors.As(err, &f) {
+		return false
+	}
+	switch f.reason {
+	case WrongResponder, WrongSignature, Malformed, CriticalExtension, Oversized:
+		return true
+	}
+	return false
+}
+
+// retry is how long a place that failed is left alone.
+func (s *slot) retry() time.Duration {
+	if lasting(s.err) && !s.key.file {
+		return retryWrong
+	}
+	return retryAfter
 }
 
 func readFile(path string) ([]byte, os.FileInfo, error) {
@@ -304,7 +350,7 @@ func (c *Checker) due(at time.Time) []*slot {
 	for s := range maps.Values(c.shelf.slots) {
 		switch {
 		case s.err != nil:
-			if at.Sub(s.tried).Abs() >= retryAfter {
+			if at.Sub(s.tried).Abs() >= s.retry() {
 				due = append(due, s)
 			}
 		case s.list == nil:

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ocsp"
+
 	"mohur/authn/pkitest"
 	"mohur/authn/revocation"
 )
@@ -29,6 +31,11 @@ func TestOCSPGood(t *testing.T) {
 	b.ca, b.card, b.ocsp = rsa, rsa.Card(t, "PNOAZ-2"), rsa.OCSP()
 	b.ocsp.Clock(b.clock)
 	b.good()
+	for _, a := range []x509.SignatureAlgorithm{x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS} {
+		b.card = rsa.Card(t, "PNOAZ-2")
+		b.ocsp.Change(func(n *pkitest.Answer) { n.Algorithm = a })
+		b.good()
+	}
 	b.card = rsa.Card(t, "PNOAZ-3")
 	responder := rsa.Responding(t, "responder", pkitest.Kind("P-384"))
 	b.ocsp.Change(func(a *pkitest.Answer) { a.Signer, a.With = responder, []*pkitest.Pair{rsa, responder} })
@@ -133,36 +140,29 @@ func TestOCSPRefused(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := *b
-			b.T = t
+			b := b.within(t)
 			b.ocsp.Change(c.change)
 			b.refused(revocation.Unavailable, c.want)
 			b.ocsp.Change(nil)
-			b.checker = &revocation.Checker{}
 			b.good() // the bench itself is fine
 		})
 	}
 }
 
-// certIDOf is the CertID that another issuer's response would have.
+// certIDOf names the card as one of another issuer.
 func certIDOf(t *testing.T, issuer, card *pkitest.Pair) []byte {
 	t.Helper()
-	var id []byte
-	r := issuer.OCSP()
-	r.Change(func(a *pkitest.Answer) {})
-	type algorithm struct {
-		ID   asn1.ObjectIdentifier
-		Null asn1.RawValue
-	}
-	id, err := asn1.Marshal(struct {
-		A         algorithm
-		Name, Key []byte
-		Serial    *big.Int
-	}{algorithm{pkitest.OID("1.3.14.3.2.26"), asn1.NullRawValue}, make([]byte, 20), make([]byte, 20), card.SerialNumber})
+	request, err := ocsp.CreateRequest(card.Certificate, issuer.Certificate, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return id
+	var in struct {
+		TBS struct{ List []struct{ ID asn1.RawValue } }
+	}
+	if _, err := asn1.Unmarshal(request, &in); err != nil {
+		t.Fatal(err)
+	}
+	return in.TBS.List[0].ID.FullBytes
 }
 
 // A delegate without nocheck is good if a list says so, and not if it is on it.

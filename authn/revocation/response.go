@@ -23,21 +23,6 @@ var (
 	oidSHA256  = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
 )
 
-// signatures are the algorithms a responder may sign with, and whether their
-// parameters are NULL. SHA-1 is not among them.
-var signatures = []struct {
-	oid       asn1.ObjectIdentifier
-	algorithm x509.SignatureAlgorithm
-	null      bool
-}{
-	{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}, x509.SHA256WithRSA, true},
-	{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 12}, x509.SHA384WithRSA, true},
-	{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 13}, x509.SHA512WithRSA, true},
-	{asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}, x509.ECDSAWithSHA256, false},
-	{asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 3}, x509.ECDSAWithSHA384, false},
-	{asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 4}, x509.ECDSAWithSHA512, false},
-}
-
 // certID names a certificate (RFC 6960 section 4.1.1).
 type certID struct {
 	algorithm         asn1.ObjectIdentifier
@@ -143,28 +128,14 @@ func parseResponse(raw []byte) (*response, error) {
 		}
 		r.certificates = append(r.certificates, one)
 	}
-	if err := r.readAlgorithm(algorithm); err != nil {
+	var err error
+	if r.algorithm, err = readAlgorithm(algorithm); err != nil {
 		return nil, err
 	}
 	if err := r.readSigned(signed); err != nil {
 		return nil, err
 	}
 	return r, nil
-}
-
-func (r *response) readAlgorithm(element cryptobyte.String) error {
-	var seq cryptobyte.String
-	var oid asn1.ObjectIdentifier
-	if !element.ReadASN1(&seq, cbasn1.SEQUENCE) || !seq.ReadASN1ObjectIdentifier(&oid) {
-		return faulty(Malformed, "the signature algorithm cannot be read")
-	}
-	for _, s := range signatures {
-		if s.oid.Equal(oid) && (seq.Empty() || s.null && bytes.Equal(seq, asn1.NullBytes)) {
-			r.algorithm = s.algorithm
-			return nil
-		}
-	}
-	return faulty(WrongSignature, "signed with %s, which is not accepted", oid)
 }
 
 // readSigned reads ResponseData.
@@ -200,14 +171,13 @@ func (r *response) readSigned(element cryptobyte.String) error {
 	}
 	return r.readExtensions(&data, func(oid asn1.ObjectIdentifier, value cryptobyte.String) bool {
 		// A nonce is an octet string in the extension's octet string (RFC 9654). One
-		// that is not is kept as it is: it is nobody's.
+		// that is not is there, and is nobody's.
 		if !oid.Equal(oidNonce) {
 			return false
 		}
-		whole := value
 		r.hasNonce = true
 		if !value.ReadASN1Bytes(&r.nonce, cbasn1.OCTET_STRING) || !value.Empty() {
-			r.nonce = whole
+			r.nonce = nil
 		}
 		return true
 	})

@@ -101,6 +101,13 @@ func faulty(reason Reason, format string, args ...any) *fault {
 	return &fault{reason, q[1 : len(q)-1]}
 }
 
+// guard makes a panic of a parser on bytes from outside a fault.
+func guard(err *error) {
+	if p := recover(); p != nil {
+		*err = faulty(Malformed, "a parser failed on the bytes: %v", p)
+	}
+}
+
 // reasonNames are the CRLReasons of RFC 5280 section 5.3.1.
 var reasonNames = map[int]string{
 	1: "keyCompromise", 2: "cACompromise", 3: "affiliationChanged", 4: "superseded",
