@@ -146,10 +146,11 @@ type Module interface {
 	// DecryptCBC decrypts whole AES-CBC blocks under a transport key. Padding
 	// is the caller's, after he has checked the MAC.
 	DecryptCBC(ctx context.Context, key Key, iv, ciphertext []byte) ([]byte, error)
-	// DecryptKW undoes RFC 3394 under an AES transport key. wrapped has whole
-	// eight-byte blocks, 24 to MaxWrapped bytes; the result, which the caller
-	// clears, is eight shorter. A value that fails the integrity check is
-	// ClassBlob, one of an impossible length ClassInput.
+	// DecryptKW undoes RFC 3394, or RFC 5649 where the value was padded, under an
+	// AES transport key; the value itself says which. wrapped has whole eight-byte
+	// blocks, 24 to MaxWrapped bytes; the result, which the caller clears, is eight
+	// shorter, and up to seven more where it was padded. A value that fails the
+	// integrity check is ClassBlob, one of an impossible length ClassInput.
 	DecryptKW(ctx context.Context, key Key, wrapped []byte) ([]byte, error)
 	// DecryptRSA decrypts under an RSA transport key and takes the padding off;
 	// the caller clears the result. Whatever is wrong with the ciphertext, its

@@ -50,9 +50,14 @@ func (r *Recall) MAC(ctx context.Context, key Key, label string, parts ...[]byte
 	return made, err
 }
 
-// MACs implements Module: it asks for those that are not remembered.
+// bulk is how many inputs at once are those of an import: nobody reads its rows soon,
+// and they would push out the rows in use.
+const bulk = 64
+
+// MACs implements Module: it asks for those that are not remembered. Of bulk or more
+// none is.
 func (r *Recall) MACs(ctx context.Context, key Key, inputs ...Input) ([][]byte, error) {
-	if key != RowMAC {
+	if key != RowMAC || len(inputs) >= bulk {
 		return r.Module.MACs(ctx, key, inputs...)
 	}
 	if err := ctx.Err(); err != nil {

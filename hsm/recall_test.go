@@ -91,6 +91,59 @@ func TestRecallIsBounded(t *testing.T) {
 	}
 }
 
+func (a *asked) MACs(ctx context.Context, key hsm.Key, inputs ...hsm.Input) ([][]byte, error) {
+	a.n.Add(int64(len(inputs)))
+	return a.Module.MACs(ctx, key, inputs...)
+}
+
+// TestRecallOfMany: each input has the MAC that it has alone, in its place; only those
+// that are not remembered are asked for, and those of an import push out none.
+func TestRecallOfMany(t *testing.T) {
+	m := &asked{Module: hsmtest.SoftHSM(t)}
+	r := hsm.NewRecall(m, 10)
+	inputs := func(from, to int) (in []hsm.Input) {
+		for i := from; i < to; i++ {
+			in = append(in, hsm.Input{Label: "row/v1", Parts: [][]byte{[]byte("many"), []byte(fmt.Sprint(i))}})
+		}
+		return in
+	}
+	ask := func(key hsm.Key, in []hsm.Input, calls int64) {
+		t.Helper()
+		m.n.Store(0)
+		macs, err := r.MACs(t.Context(), key, in...)
+		if err != nil || len(macs) != len(in) || m.n.Load() != calls {
+			t.Fatalf("%d MACs with %d calls, want %d: %v", len(macs), m.n.Load(), calls, err)
+		}
+		for i, mac := range macs {
+			want, err := m.Module.MAC(t.Context(), key, in[i].Label, in[i].Parts...)
+			if err != nil || !bytes.Equal(mac, want) {
+				t.Fatalf("input %d: %x, %v, want %x", i, mac, err, want)
+			}
+			clear(mac) // what was given away does not change what is remembered
+		}
+	}
+	ask(hsm.RowMAC, nil, 0)
+	ask(hsm.RowMAC, inputs(2, 4), 2)
+	ask(hsm.RowMAC, inputs(0, 6), 4)
+	ask(hsm.RowMAC, append(inputs(3, 4), inputs(6, 7)...), 1)
+	ask(hsm.RowMAC, inputs(1000, 1200), 200) // those of an import
+	ask(hsm.RowMAC, inputs(0, 7), 0)
+	ask(hsm.IdempotencyMAC, inputs(0, 2), 2)
+	ask(hsm.IdempotencyMAC, inputs(0, 2), 2)
+	faulty := &hsmtest.Faulty{Module: hsmtest.SoftHSM(t)}
+	r = hsm.NewRecall(faulty, 10)
+	faulty.FailIn("MAC", &hsm.Fault{Class: hsm.ClassDevice, Op: "test"})
+	if macs, err := r.MACs(t.Context(), hsm.RowMAC, inputs(0, 2)...); err == nil || macs != nil {
+		t.Errorf("%x, %v from a module that is away", macs, err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	faulty.Heal()
+	if _, err := r.MACs(ended, hsm.RowMAC, inputs(0, 2)...); !errors.Is(err, context.Canceled) {
+		t.Errorf("an ended context: %v", err)
+	}
+}
+
 // TestRecallRemembersNoFault: an outage is told each time, and is over when the
 // module is back.
 func TestRecallRemembersNoFault(t *testing.T) {

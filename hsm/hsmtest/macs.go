@@ -47,6 +47,30 @@ func testFraming(t *testing.T, m hsm.Module) {
 	}
 }
 
+// testManyMACs asks for many at once: each is the one that it is alone, in its place.
+func testManyMACs(t *testing.T, m hsm.Module) {
+	for _, n := range []int{0, 1, 2, 63, 64, 65, 200} {
+		inputs := make([]hsm.Input, n)
+		for i := range inputs {
+			inputs[i] = hsm.Input{Label: "many", Parts: [][]byte{[]byte(fmt.Sprint(i)), random(i)}}
+		}
+		macs, err := m.MACs(t.Context(), hsm.RowMAC, inputs...)
+		if err != nil || len(macs) != n {
+			t.Fatalf("%d MACs for %d inputs: %v", len(macs), n, err)
+		}
+		for i, in := range inputs {
+			alone, err := m.MAC(t.Context(), hsm.RowMAC, in.Label, in.Parts...)
+			if err != nil || !bytes.Equal(macs[i], alone) {
+				t.Errorf("input %d of %d: %x, alone %x, %v", i, n, macs[i], alone, err)
+			}
+		}
+	}
+	_, err := m.MACs(t.Context(), hsm.RowMAC, hsm.Input{Label: "x"}, hsm.Input{})
+	want(t, hsm.ClassInput, err)
+	_, err = m.MACs(t.Context(), hsm.SeedKEK, hsm.Input{Label: "x"})
+	want(t, hsm.ClassInput, err)
+}
+
 func testMACSeparation(t *testing.T, m hsm.Module) {
 	seen := map[string]string{}
 	for _, key := range macKeys {

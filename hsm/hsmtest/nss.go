@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"mohur/hsm/pkcs11"
 )
@@ -44,6 +45,26 @@ func NSSConfig(t testing.TB) pkcs11.Config {
 		Init:    fmt.Sprintf("configdir='sql:%s' certPrefix='' keyPrefix='' secmod='secmod.db' flags=", dir),
 		Profile: profile, Logger: slog.New(slog.DiscardHandler),
 	}
+}
+
+// NSS returns a module on a token of NSSConfig with all keys of the house.
+func NSS(t testing.TB) *pkcs11.Module {
+	t.Helper()
+	cfg := NSSConfig(t)
+	cfg.Wait, cfg.CallTimeout = 10*time.Second, 20*time.Second
+	if _, err := pkcs11.Provision(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	m, err := pkcs11.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
 }
 
 // library is the first of the paths that is there.

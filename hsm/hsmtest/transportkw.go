@@ -59,6 +59,33 @@ func testWrapped(t *testing.T, m hsm.Module) {
 			want(t, hsm.ClassBlob, err)
 		}
 	}
+	for _, n := range []int{9, 15, 16, 17, 20, 23, 63, hsm.MaxWrapped - 15} {
+		text := random(n)
+		text[n-1] |= 1
+		got, err := m.DecryptKW(t.Context(), key, padded(t, value, text, n, 0))
+		if err != nil || !bytes.Equal(got, text) {
+			t.Fatalf("%d bytes, padded, come back as %x, %v", n, got, err)
+		}
+		for name, bad := range map[string][]byte{
+			"a byte short":    padded(t, value, text, n-1, 1),
+			"a block short":   padded(t, value, text, n-8, 0),
+			"too long":        padded(t, value, text, n+8, 0),
+			"a great length":  padded(t, value, text, -1, 0),
+			"changed":         flipped(padded(t, value, text, n, 0), n/2),
+			"another key":     padded(t, random(32), text, n, 0),
+			"padded by ones":  padded(t, value, text, n, 1),
+			"the wrong value": wrapping(t, value, []byte{0xA6, 0x59, 0x59, 0xA7, 0, 0, 0, byte(n)}, append(bytes.Clone(text), make([]byte, -n&7)...)),
+		} {
+			if name == "padded by ones" && n%8 == 0 || name == "a byte short" && n%8 == 1 {
+				continue
+			}
+			got, err := m.DecryptKW(t.Context(), key, bad)
+			if got != nil {
+				t.Errorf("%d bytes, padded, %s: something comes out", n, name)
+			}
+			want(t, hsm.ClassBlob, err)
+		}
+	}
 	for _, n := range []int{0, 8, 16, 23, 25, hsm.MaxWrapped + 8, 1 << 20} {
 		_, err := m.DecryptKW(t.Context(), key, make([]byte, n))
 		want(t, hsm.ClassInput, err)
@@ -74,11 +101,24 @@ func flipped(b []byte, at int) []byte {
 // wrapped is RFC 3394 section 2.2.1 in Go.
 func wrapped(t *testing.T, kek, text []byte) []byte {
 	t.Helper()
+	return wrapping(t, kek, bytes.Repeat([]byte{0xA6}, 8), text)
+}
+
+// padded is RFC 5649 section 4.1, in which length and padding may be others than
+// those of the text.
+func padded(t *testing.T, kek, text []byte, length int, pad byte) []byte {
+	t.Helper()
+	iv := binary.BigEndian.AppendUint32([]byte{0xA6, 0x59, 0x59, 0xA6}, uint32(length))
+	return wrapping(t, kek, iv, append(bytes.Clone(text), bytes.Repeat([]byte{pad}, -len(text)&7)...))
+}
+
+func wrapping(t *testing.T, kek, iv, text []byte) []byte {
+	t.Helper()
 	c, err := aes.NewCipher(kek)
 	if err != nil {
 		t.Fatal(err)
 	}
-	box := append(bytes.Repeat([]byte{0xA6}, 8), text...)
+	box := append(bytes.Clone(iv), text...)
 	n := len(text) / 8
 	for s := range 6 * n {
 		r := box[8+s%n*8:][:8]

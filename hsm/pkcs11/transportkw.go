@@ -16,15 +16,20 @@ import (
 // kwBlock is the half of an AES block in which RFC 3394 counts.
 const kwBlock = 8
 
-// kwIV is the initial value of RFC 3394 section 2.2.3.1, by which a value is
-// known to be whole.
-var kwIV = bytes.Repeat([]byte{0xA6}, kwBlock)
+// The initial values by which a value is known to be whole: that of RFC 3394 section
+// 2.2.3.1, and the upper half of that of RFC 5649 section 3.
+var (
+	kwIV       = bytes.Repeat([]byte{0xA6}, kwBlock)
+	kwIVPadded = []byte{0xA6, 0x59, 0x59, 0xA6}
+)
 
-// DecryptKW undoes RFC 3394 under an AES transport key. The module could unwrap by
-// itself, but only into a key: to read that, it would have to be made without
-// protection, by a transport key that may make such keys of anything. Here the
-// transport key decrypts single blocks and has no further right, and what comes
-// out lies in buffers of ours that are cleared, but for the result.
+// DecryptKW undoes RFC 3394 and RFC 5649 under an AES transport key. A module that
+// has them (CKM_AES_KEY_WRAP, CKM_AES_KEY_WRAP_KWP) does not decrypt by them but
+// unwraps, and only into a key: to read that, it would have to be made without
+// protection, by a transport key that may make such keys of anything. SoftHSM 2.6
+// has no CKM_AES_KEY_WRAP_KWP at all. Here the transport key decrypts single blocks
+// and has no further right, whatever the module knows, and what comes out lies in
+// buffers of ours that are cleared, but for the result.
 func (m *Module) DecryptKW(ctx context.Context, key hsm.Key, wrapped []byte) ([]byte, error) {
 	switch {
 	case !isTransport(key):
@@ -66,12 +71,25 @@ func (w *worker) decryptKW(key hsm.Key, wrapped []byte) (out []byte, err error) 
 		}
 		copy(ri, opened[kwBlock:])
 	}
-	whole := subtle.ConstantTimeCompare(opened[:kwBlock], kwIV)
+	length, whole := kwLength(opened[:kwBlock], r)
 	if err := w.plain.decryptFinal(w.handle, in); err != nil {
 		return nil, err
 	}
-	if whole != 1 {
+	if !whole {
 		return nil, blobFault(errors.New("the value is not one that was wrapped under this key"))
 	}
-	return r, nil
+	return r[:length], nil
+}
+
+// kwLength says by the initial value a that has come out whether r is whole, and how
+// much of it is not padding.
+func kwLength(a, r []byte) (length int, whole bool) {
+	if subtle.ConstantTimeCompare(a, kwIV) == 1 {
+		return len(r), true
+	}
+	n := binary.BigEndian.Uint32(a[len(kwIVPadded):])
+	if subtle.ConstantTimeCompare(a[:len(kwIVPadded)], kwIVPadded) != 1 || int64(n) > int64(len(r)) || int64(n) <= int64(len(r)-kwBlock) {
+		return 0, false
+	}
+	return int(n), zero(r[n:])
 }
