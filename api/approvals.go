@@ -27,13 +27,15 @@ type deed struct {
 
 // deeds is the whole list. Each is one write, which its approval goes along with.
 // Cancelling takes two people by clause 4.6, reinstating by 4.7, unlocking by RTS
-// Art. 4(3)(b), destroying by 5.20, and who the staff are by 5.3.6.
+// Art. 4(3)(b), destroying and seeds in the clear by 5.20, and who the staff are by
+// 5.3.6.
 var deeds = map[string]deed{
 	"POST /v1/customers/:id/resume":  twoPeople(supervisor, outsideDevelopment, (*exchange).resumeCustomer),
 	"POST /v1/tokens/:ref/resume":    twoPeople(supervisor, outsideDevelopment, (*exchange).resumeToken),
 	"POST /v1/tokens/:ref/unlock":    twoPeople(supervisor, outsideDevelopment, (*exchange).unlockToken),
 	"POST /v1/tokens/:ref/revoke":    twoPeople(supervisor, outsideDevelopment, (*exchange).revokeToken),
 	"POST /v1/tokens/:ref/destroy":   twoPeople(supervisor, outsideDevelopment, (*exchange).destroyToken),
+	"POST /v1/token-imports":         twoPeople(operator, outsideDevelopment, (*exchange).permitImport),
 	"POST /v1/staff":                 twoPeople(admin, (*exchange).supervised, (*exchange).postStaff),
 	"PUT /v1/staff/:id/roles":        twoPeople(admin, (*exchange).supervised, (*exchange).putRoles),
 	"POST /v1/staff/:id/resume":      twoPeople(admin, (*exchange).supervised, (*exchange).resumeStaff),
@@ -97,12 +99,33 @@ func fourEyes[In any](f func(*exchange, context.Context, In) (reply, error)) end
 		if strings.HasPrefix(x.route.path, "/v1/staff/:id/") {
 			r.About = parties.Subject(x.id("id"))
 		}
+		if r.About == "" && slices.Contains(returning, x.route.path) {
+			if r.About, err = x.staffHolder(ctx); err != nil {
+				return reply{}, err
+			}
+		}
 		a, err := x.server.Approvals.Ask(ctx, x.by, r)
 		if err != nil {
 			return reply{}, err
 		}
-		return accepted(waitsOut{Approval: waitingRef{ID: a.ID, ExpiresAt: a.ExpiresAt.UTC()}})
+		return waiting(a)
 	})
+}
+
+// returning brings a token back to whoever has it.
+var returning = []string{"/v1/tokens/:ref/resume", "/v1/tokens/:ref/unlock"}
+
+// staffHolder is the member of staff whose token the path names, "" for every other
+// token.
+func (x *exchange) staffHolder(ctx context.Context) (string, error) {
+	t, err := x.server.Enrollment.Token(ctx, x.id("ref"))
+	switch {
+	case problem.Is(err, problem.NotFound), err == nil && !parties.IsStaff(t.Customer):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return t.Customer, nil
 }
 
 // orEmpty is a body that may be left out.
@@ -111,6 +134,11 @@ func orEmpty(raw []byte) []byte {
 		return []byte("{}")
 	}
 	return raw
+}
+
+// waiting is the answer to an act that waits.
+func waiting(a approval.Approval) (reply, error) {
+	return accepted(waitsOut{Approval: waitingRef{ID: a.ID, ExpiresAt: a.ExpiresAt.UTC()}})
 }
 
 // waitsOut is the answer to an act that waits for its second person.
@@ -304,7 +332,7 @@ func (x *exchange) carryOut(ctx context.Context, a approval.Approval, request ap
 		effects = append(effects, still)
 	}
 	maker.Request, maker.Source = x.by.Request, x.by.Source
-	inner := &exchange{server: x.server, by: maker, route: x.route, raw: request.Body, w: x.w, r: x.r, approved: true}
+	inner := &exchange{server: x.server, by: maker, route: x.route, raw: request.Body, w: x.w, r: x.r, approved: true, approval: a.ID, checker: x.by.ID}
 	for name, value := range request.Path {
 		inner.params = append(inner.params, gin.Param{Key: name, Value: value})
 	}

@@ -80,6 +80,9 @@ type methodOut struct {
 	TypeOnDevice []string `json:"type_on_device,omitzero"`
 	// What the page passes to navigator.credentials.get as publicKey.
 	Options jsontext.Value `json:"options,omitzero"`
+	// What a page on Origin passes to the Web eID extension.
+	Nonce  string `json:"nonce,omitzero"`
+	Origin string `json:"origin,omitzero"`
 }
 
 // challengeOut is a text and its SHA-256, base64url without padding (RFC 4648
@@ -128,7 +131,7 @@ func (x *exchange) authenticationOf(v authn.View) authenticationOut {
 		Challenge: x.challengeOf(v.Text, a.SHA256, a.ExpiresAt), Risk: x.riskOf(a.Score, v.Reasons, a.Reasons, x.server.Authn.Policy.Version), ExpiresAt: a.ExpiresAt.UTC(),
 	}
 	for _, o := range a.Offers {
-		m := methodOut{Method: string(o.Method), Credentials: o.Credentials, Question: o.Question, TypeOnDevice: o.Typed, Options: o.Options}
+		m := methodOut{Method: string(o.Method), Credentials: o.Credentials, Question: o.Question, TypeOnDevice: o.Typed, Options: o.Options, Nonce: o.Nonce, Origin: o.Origin}
 		if x.audits() {
 			m = methodOut{Method: m.Method, Credentials: m.Credentials}
 		}
@@ -232,6 +235,9 @@ func (x *exchange) getLinked(ctx context.Context) (reply, error) {
 		return reply{}, problem.New(problem.NotFound, "there is no such challenge")
 	}
 	text, err := x.server.Authn.ChallengeText(ctx, sum)
+	if problem.Is(err, problem.NotFound) {
+		text, err = x.server.Enrollment.Text(ctx, sum)
+	}
 	if err != nil {
 		return reply{}, err
 	}

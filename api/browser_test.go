@@ -138,6 +138,34 @@ func TestClause5_18_ABrowserWithoutVerification(t *testing.T) {
 	}
 }
 
+// A browser whose key keeps the account says who its user is.
+func TestClause5_18_ABrowserLogsInWithoutAName(t *testing.T) {
+	s := newSurfer(t)
+	keys := s.FIDO
+	keys.Resident = fido.Preferred
+	s.AllowKeys(keys)
+	s.press("register")
+	if held := s.Keys(s.key); len(held) != 1 || held[0]["isResidentCredential"] != true {
+		t.Fatalf("the key does not keep the account: %v", held)
+	}
+	s.Eval(`at("customer").value = "SOMEBODY-ELSE"`, nil)
+	if got := s.press("nameless"); got["customer"] != "DEMO-1" || got["acr"] != "strong" || fmt.Sprint(got["amr"]) != "[mfa pop user]" {
+		t.Fatalf("%v", got)
+	}
+	if paid := s.press("pay"); paid["acr"] != "linked" {
+		t.Errorf("%v", paid)
+	}
+	const begin = `const begin = () => ask("POST", "/v1/authentications", {purpose: "login", channel: "internet", context: surroundings});`
+	nameless := strings.ReplaceAll(tools, "const begin =", "const named =") + begin
+	s.refuses(nameless+`const a = await begin(), c = await sign(a); await send(a, c); await send(await begin(), c)`, fido.WrongChallenge)
+	s.refuses(nameless+`const a = await begin(), b = await order("150.00"); await send(b, await sign(a))`, fido.WrongChallenge)
+	s.refuses(nameless+`const a = await begin(), c = await sign(a); c.response.userHandle = "AAAA"; await send(a, c)`, fido.WrongUserHandle)
+	s.Do("WebAuthn.setUserVerified", map[string]any{"authenticatorId": s.key, "isUserVerified": false}, nil)
+	if err := s.Try("nameless()", nil); err == nil {
+		t.Error("nobody was verified")
+	}
+}
+
 // Phishing, replay and forgery (attacks 9 and 10; clauses 5.3.6, 5.27), with a
 // browser's own words.
 func TestAttack09_WhatABrowserCannotDo(t *testing.T) {

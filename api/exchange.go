@@ -28,6 +28,8 @@ type exchange struct {
 	raw    []byte     // the body, once it has been decoded
 
 	approved   bool            // it is carried out because a second person has approved it
+	approval   string          // id of that approval
+	checker    string          // id of that person
 	remembered bool            // the caller is believed by what was verified of him of late: a part is away
 	filed      stoplist.Report // what an anyHour route was sent
 

@@ -65,3 +65,6 @@ func (s *Server) LoseAnswers() { s.Store = losing{s.Store} }
 type losing struct{ Store }
 
 func (losing) Conclude(context.Context, settle.Remember, []byte) error { return store.ErrClosed }
+
+// Proxied reads the certificate that a proxy names.
+var Proxied = proxied

@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"mohur/authn/fido"
+	"mohur/banktest"
 	"mohur/enrollment"
+	"mohur/parties"
 )
 
 // keyWorld is a bank that takes keys that attest themselves.
@@ -117,5 +119,40 @@ func TestTheDemoIsForDevelopment(t *testing.T) {
 	w.ask("", "GET", "/demo?lang=de", nil).faulty("lang")
 	if got := w.ask("", "GET", "/.well-known/webauthn", nil); string(got.body) != `{"origins":["https://shop.example"]}` {
 		t.Errorf("%s", got.body)
+	}
+}
+
+// Without a name over HTTP: the session and introspection say whose it is; where keys do
+// not keep accounts, or for anything but a log-in, a name is needed. No member of staff
+// comes in so.
+func TestClause5_18_WithoutANameOverHTTP(t *testing.T) {
+	w := keyWorld(t)
+	front, asked := w.as("frontend"), body{"purpose": "login", "channel": "internet"}
+	w.ask(front, "POST", "/v1/authentications", asked).faulty("customer")
+	w.AllowKeys(enrollment.FIDO{Policy: fido.Policy{AllowSelf: true}, Resident: fido.Required})
+	c, k := w.Holder()
+	w.ask(front, "POST", "/v1/authentications", body{"purpose": "action", "channel": "internet", "action": body{"name": "limits.raise"}}).faulty("customer")
+	w.ask(front, "POST", "/v1/authentications", body{"purpose": "login", "channel": "internet", "customer": c.ID, "subject": body{"kind": "customer", "id": c.ID}}).faulty("customer")
+	w.ask(front, "POST", "/v1/authentications", body{"purpose": "login", "channel": "internet", "subject": body{"kind": "customer", "id": ""}}).faulty("subject.id")
+	enter := func(k *banktest.Key) *answer {
+		v := w.ask(front, "POST", "/v1/authentications", asked).is(201)
+		return w.ask(front, "POST", "/v1/authentications/"+v.str("id")+"/responses", body{"method": "fido", "credential": json.RawMessage(k.Get(optionsOf(t, v)))})
+	}
+	granted := enter(k).is(200)
+	granted.has(body{"state": "granted", "acr": "strong", "session.customer": c.ID})
+	w.ask(front, "POST", "/v1/sessions/introspect", body{"access_token": granted.str("session.access_token")}).is(200).has(body{"active": true, "sub": c.ID})
+	w.ask(w.as("helpdesk"), "GET", "/v1/sessions/"+granted.str("session.id"), nil).is(200).has(body{"customer": c.ID})
+
+	id := parties.Subject("ayla")
+	_, link, err := w.Enrollment.Invite(t.Context(), parties.StaffCommand{Caller: w.Staff(), ID: "ayla", Profile: parties.Profile{Name: "Ayla", Email: "ayla@bank.test"}, Roles: []parties.Role{parties.Helpdesk}}, false)
+	w.must(nil, err)
+	staffKey := w.NewKey()
+	begun, err := w.Enrollment.BeginKey(t.Context(), enrollment.KeyCommand{Caller: w.Front(), Customer: id, Proof: enrollment.Proof{ActivationSecret: link.Text}})
+	w.must(nil, err)
+	staffKey.Token, err = w.Enrollment.FinishKey(t.Context(), enrollment.KeyAnswer{Caller: w.Front(), ID: begun.ID, Credential: staffKey.Create(begun.PublicKey)})
+	w.must(nil, err)
+	enter(staffKey).refused(403, "authentication-failed")
+	if n := w.Count("authentication.answered", "refused", "staff-without-name"); n != 1 {
+		t.Errorf("%d refusals of staff", n)
 	}
 }

@@ -2,14 +2,19 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
+	"mohur/approval"
 	"mohur/enrollment"
 	"mohur/problem"
+	"mohur/settle"
 	"mohur/tokens"
 )
 
@@ -116,32 +121,90 @@ func (x *exchange) postImport(ctx context.Context) (out reply, err error) {
 	}
 	defer func() {
 		if !handed {
-			up.close()
+			x.server.letGo(up)
 		}
 	}()
-	return x.once(ctx, up.canonical(), func(ctx context.Context) (reply, error) {
-		out, err := x.beginImport(ctx, up)
-		handed = err == nil
+	return x.once(ctx, up.canonical(), func(ctx context.Context) (out reply, err error) {
+		out, handed, err = x.beginImport(ctx, up)
 		return out, err
 	})
 }
 
-// beginImport records an import and has it run.
-func (x *exchange) beginImport(ctx context.Context, up *upload) (reply, error) {
+// letGo lets an upload go. A file in the clear that could not be overwritten is told.
+func (s *Server) letGo(up *upload) {
+	if err := up.close(); err != nil {
+		s.Logger.Error("a seed file in the spool could not be overwritten", "error", err)
+	}
+}
+
+// beginImport records an import and has it run, unless it has to wait for a second
+// person: handed says that the upload is the import's.
+func (x *exchange) beginImport(ctx context.Context, up *upload) (out reply, handed bool, err error) {
 	cmd := enrollment.ImportCommand{
-		Caller: x.by, File: up.file, SHA256: up.sha256, Format: up.fields["format"], TransportKey: up.fields["transport_key"], Password: up.password,
+		Caller: x.by, File: up.file, SHA256: up.sha256, Name: up.name, Size: up.size, Format: up.fields["format"], TransportKey: up.fields["transport_key"], Password: up.password,
 		Profile: up.fields["profile"], Batch: up.fields["batch"], Branch: up.fields["branch"],
 	}
 	ctx, cancel := context.WithTimeout(ctx, x.server.waits.answer)
 	defer cancel()
 	job, err := x.server.Enrollment.BeginImport(ctx, &cmd)
+	var missing *enrollment.NotPermitted
+	if errors.As(err, &missing) {
+		out, err := x.askPermit(ctx, missing)
+		return out, false, err
+	}
 	if err != nil {
-		return reply{}, err
+		return reply{}, false, err
 	}
 	go x.server.runImport(cmd, job, up)
 	told := importOf(job)
 	told.SHA256 = up.sha256
-	return accepted(told)
+	out, err = accepted(told)
+	return out, true, err
+}
+
+// permitIn is what waits for a second person of a file with seeds in the clear: its
+// name, not its bytes.
+type permitIn struct {
+	Import string           `json:"import"`
+	File   tokens.PlainFile `json:"file"`
+}
+
+// askPermit asks for a second person, once for a file.
+func (x *exchange) askPermit(ctx context.Context, missing *enrollment.NotPermitted) (reply, error) {
+	if missing.Approval != "" {
+		switch a, err := x.server.Approvals.Get(ctx, missing.Approval); {
+		case err == nil && a.State == approval.Waiting:
+			return waiting(a)
+		case err != nil && !problem.Is(err, problem.NotFound): // one of long ago is not kept
+			return reply{}, err
+		}
+	}
+	body, err := json.Marshal(permitIn{missing.Asked.ID, missing.Asked.File}, json.Deterministic(true))
+	if err != nil {
+		return reply{}, &problem.Error{Code: problem.Internal, Err: err}
+	}
+	a, err := x.server.Approvals.Ask(ctx, x.by, approval.Request{Act: x.route.method + " " + x.route.path, Body: body}, func(a approval.Approval) settle.Effect {
+		missing.Asked.Approval = a.ID
+		return tokens.SavePermit{Permit: missing.Asked}
+	})
+	if err != nil {
+		return reply{}, err
+	}
+	return waiting(a)
+}
+
+type permitOut struct {
+	Import    string    `json:"import"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// permitImport lets a file with seeds in the clear be sent once more.
+func (x *exchange) permitImport(ctx context.Context, in permitIn) (reply, error) {
+	p, err := x.server.Enrollment.PermitImport(ctx, enrollment.PermitCommand{Caller: x.by, Import: in.Import, File: in.File, Approval: x.approval, Checker: x.checker})
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(permitOut{p.ID, p.ExpiresAt})
 }
 
 // runImport reads the file in. Nothing that goes wrong in it may take the server
@@ -152,7 +215,7 @@ func (s *Server) runImport(cmd enrollment.ImportCommand, job tokens.Import, up *
 		if cause := recover(); cause != nil {
 			s.Logger.Error("panic in an import", "import", job.ID, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 		}
-		up.close()
+		s.letGo(up)
 		s.metrics.imports.Dec()
 		s.imports.leave()
 	}()

@@ -21,6 +21,7 @@ type reserveIn struct {
 
 type assignIn struct {
 	Customer string `json:"customer"`
+	Staff    string `json:"staff"`
 }
 
 type shipIn struct {
@@ -59,7 +60,11 @@ func (x *exchange) reserveToken(ctx context.Context, in reserveIn) (reply, error
 }
 
 func (x *exchange) assignToken(ctx context.Context, in assignIn) (reply, error) {
-	return x.move(ctx, enrollment.MoveCommand{Move: tokens.Assign, Customer: in.Customer})
+	customer, err := holderOf(in.Customer, in.Staff)
+	if err != nil {
+		return reply{}, err
+	}
+	return x.move(ctx, enrollment.MoveCommand{Move: tokens.Assign, Customer: customer, Staff: in.Staff != ""})
 }
 
 func (x *exchange) shipToken(ctx context.Context, in shipIn) (reply, error) {

@@ -11,7 +11,7 @@ import (
 
 // operations describe the routes, by method and path. A route without one is a
 // failing test.
-var operations = join(watching, managing, serving, handling, enrolling, proving, paying, overseeing, staffing)
+var operations = join(watching, managing, serving, handling, enrolling, proving, paying, overseeing, staffing, certifying)
 
 func join(parts ...map[string]operation) map[string]operation {
 	all := map[string]operation{}
@@ -39,6 +39,9 @@ var watching = map[string]operation{
 	"GET /.well-known/webauthn": {id: "getRelatedOrigins", tag: "watch", summary: "Pages on other domains that may use the same FIDO2 keys",
 		about: "What browsers ask for at the relying party's domain (WebAuthn Level 3 section 5.11.1).",
 		out:   []result{gives[relatedShape](200, "The pages.")}, refuses: []problem.Code{problem.NotFound}},
+	"GET /.well-known/mohur/linked/:hash": {id: "getLinkedAtOrigin", tag: "authentications", summary: "The text behind a challenge, where a card agent looks for it",
+		about: "The same as /v1/linked: front ends serve this path by passing it on.",
+		out:   []result{gives[map[string]any](200, "The challenge text.")}},
 	"GET /v1/linked/:hash": {id: "getLinked", tag: "authentications", summary: "The text behind a challenge",
 		about: "To anyone who knows its hash, byte for byte, until it expires: what a card agent shows before it asks for the PIN.",
 		out:   []result{gives[map[string]any](200, "The challenge text: canonical JSON (RFC 8785), whose SHA-256 is the challenge.")}},
@@ -113,14 +116,15 @@ var overseeing = map[string]operation{
 }
 
 var handling = map[string]operation{
-	"POST /v1/token-imports": {id: "postImport", tag: "tokens", summary: "Import a seed file", about: "Answers when the file is here; it is read afterwards, and its record tells how far. An import that was cut off is gone on with, under its id, when the same file is sent again with the same profile, batch and branch.",
-		form: true, out: []result{gives[importOut](202, "It is being read.")}},
+	"POST /v1/token-imports": {id: "postImport", tag: "tokens", summary: "Import a seed file", about: "Answers when the file is here; it is read afterwards, and its record tells how far. An import that was cut off is gone on with, under its id, when the same file is sent again with the same profile, batch and branch. A file with seeds in the clear waits for a second person outside development: its SHA-256, size, name and these fields do, its bytes do not. Once approved, the same file sent again within 24 hours is imported, once, and an incident tells of it.",
+		form: true, refuses: []problem.Code{problem.Conflict},
+		out: []result{{status: 202, about: "It is being read, or it holds seeds in the clear and waits for a second person: see approvals.", bodies: []reflect.Type{reflect.TypeFor[importOut](), reflect.TypeFor[waitsOut]()}}}},
 	"GET /v1/token-imports/:id":          {id: "getImport", tag: "tokens", summary: "How far an import is", out: []result{gives[importOut](200, "The import.")}},
 	"GET /v1/token-imports/:id/rejected": {id: "listRejected", tag: "tokens", summary: "The keys an import did not take", out: []result{gives[page[tokens.Rejection]](200, "In the order of the file.")}},
 	"GET /v1/tokens":                     {id: "listTokens", tag: "tokens", summary: "Search tokens", out: []result{gives[page[tokenOut]](200, "Newest first.")}},
 	"GET /v1/tokens/:ref":                {id: "getToken", tag: "tokens", summary: "Look at a token", out: []result{gives[tokenOut](200, "The token.")}, refuses: []problem.Code{problem.Conflict}},
 	"POST /v1/tokens/:ref/reserve":       moving("reserveToken", "Keep a token for a customer or a branch", body((*exchange).reserveToken)),
-	"POST /v1/tokens/:ref/assign":        moving("assignToken", "Give a token to a customer", body((*exchange).assignToken)),
+	"POST /v1/tokens/:ref/assign":        moving("assignToken", "Give a token to a customer or a member of staff", body((*exchange).assignToken)),
 	"POST /v1/tokens/:ref/ship":          moving("shipToken", "Send a token to its customer (clause 5.20)", body((*exchange).shipToken)),
 	"POST /v1/tokens/:ref/deliver":       moving("deliverToken", "Record that the customer has it (clause 5.20)", body((*exchange).deliverToken)),
 	"POST /v1/tokens/:ref/activate":      moving("activateToken", "Bring a delivered token to life", body((*exchange).activateToken), problem.AuthenticationFailed),
@@ -150,16 +154,18 @@ var resyncing = operation{
 }
 
 var enrolling = map[string]operation{
-	"POST /v1/enrollments": {id: "postEnrollment", tag: "tokens", summary: "Begin an app token or a FIDO2 key", about: "Where the bank's policy allows one. The URI of an app and its QR code hold the seed and are shown once. For a key the page passes fido.publicKey to PublicKeyCredential.parseCreationOptionsFromJSON and on to navigator.credentials.create. The proof is an activation secret of purpose enroll, or an authentication of purpose action, credential.enroll, whose data is this request without its proof.",
-		in: body((*exchange).postEnrollment), out: []result{gives[enrollmentOut](201, "It waits for the app's first code, or for the key.")},
+	"POST /v1/enrollments": {id: "postEnrollment", tag: "tokens", summary: "Begin an app token, a FIDO2 key or a card", about: "Where the bank's policy allows one. The URI of an app and its QR code hold the seed and are shown once. For a key the page passes fido.publicKey to PublicKeyCredential.parseCreationOptionsFromJSON and on to navigator.credentials.create; for a card, card.nonce to the Web eID extension (docs/cards.md). The proof is an activation secret of purpose enroll, or an authentication of purpose action, credential.enroll, whose data is this request without its proof.",
+		in: body((*exchange).postEnrollment), out: []result{gives[enrollmentOut](201, "It waits for the app's first code, or for the key or card.")},
 		refuses: []problem.Code{problem.ProofRequired, problem.AuthenticationFailed, problem.Conflict}},
-	"POST /v1/enrollments/:id/responses": {id: "respondEnrollment", tag: "tokens", summary: "Complete it with a code of the app, or with the key", about: "A code is used up: it does not log in as well. A key is judged by its attestation and the bank's policy (docs/fido.md). Five refused responses end it.",
+	"GET /v1/enrollments/:id": {id: "getEnrollment", tag: "tokens", summary: "How does an enrolment stand?", about: "To the caller who began it. After a refused card the nonce that stands here is another one.",
+		out: []result{gives[enrollmentOut](200, "As it stands.")}},
+	"POST /v1/enrollments/:id/responses": {id: "respondEnrollment", tag: "tokens", summary: "Complete it with a code of the app, or with the key or card", about: "A code is used up: it does not log in as well. A key is judged by its attestation and the bank's policy (docs/fido.md), a card by its certificate (docs/cards.md). Five refused responses end it.",
 		in: body((*exchange).respondEnrollment), out: []result{gives[enrollmentOut](200, "The token is active.")}, refuses: []problem.Code{problem.AuthenticationFailed, problem.Conflict, problem.Expired}},
 }
 
 var proving = map[string]operation{
 	"POST /v1/authentications": {id: "begin", tag: "authentications", summary: "Begin an authentication",
-		about: "One for an unknown, suspended or locked customer is begun and told in the same way. Responses that come along are judged in their order. A payment's authentication is begun by its transaction.",
+		about: "One for an unknown, suspended or locked customer is begun and told in the same way. Responses that come along are judged in their order. A payment's authentication is begun by its transaction. A log-in may leave out customer and subject where fido.resident_key has keys keep the account: any such key may answer it, and the session says whose it is.",
 		in:    body((*exchange).begin), out: []result{gives[authenticationOut](201, "Begun, and perhaps granted.")}, refuses: []problem.Code{problem.AuthenticationFailed, problem.Conflict}},
 	"GET /v1/authentications/:id": {id: "getAuthentication", tag: "authentications", summary: "Look at an authentication", about: "Never a token.",
 		out: []result{gives[authenticationOut](200, "As it stands.")}},
@@ -183,6 +189,8 @@ var paying = map[string]operation{
 		refuses: []problem.Code{problem.SessionEnded, problem.Conflict}},
 	"GET /v1/transactions":     {id: "listTransactions", tag: "transactions", summary: "List transactions", out: []result{gives[page[transactionOut]](200, "Newest first; authentications by id only.")}},
 	"GET /v1/transactions/:id": {id: "getTransaction", tag: "transactions", summary: "Look at a transaction (clauses 4.3.7, 5.15)", out: []result{gives[transactionOut](200, "The transaction.")}},
+	"GET /v1/transactions/:id/signature": {id: "getSignature", tag: "transactions", summary: "What the customer's certificate signed", about: "Of a payment confirmed by card-sign: detached CMS SignedData (RFC 5652, DER) over the bytes of linked.text.",
+		out: []result{givesText("application/cms", "The signature.")}},
 	"POST /v1/transactions/:id/authentications": {id: "askAgain", tag: "transactions", summary: "Open a further authentication", about: "After one that expired.",
 		in: body((*exchange).askAgain), out: []result{gives[transactionOut](201, "The transaction with it.")}, refuses: []problem.Code{problem.SessionEnded, problem.Conflict}},
 	"POST /v1/transactions/:id/cancel":  deciding("cancelTransaction", "Cancel a payment that is not approved yet", body((*exchange).cancelTransaction)),

@@ -41,7 +41,11 @@ type teller struct {
 	real  map[string]string // what stands in the document → what it is in this bank
 	key   *banktest.Key
 	asked json.RawMessage // of a FIDO2 key, last
-	press uint64          // how often the token has answered an OCRA question
+	card  *banktest.Card
+	signs *banktest.Card // the same person's certificate for documents
+	nonce string         // asked of a card, last
+	text  string         // and what it stands for
+	press uint64         // how often the token has answered an OCRA question
 }
 
 // appURI is what stands in the examples for the URI of an app.
@@ -53,8 +57,10 @@ const ocraSeed = "12345678901234567890123456789012"
 func TestEveryExampleOfTheDocumentIsTrue(t *testing.T) {
 	w := newWorld(t, func(w *world) { w.deps.RelatedOrigins = []byte(`{"origins":["https://shop.example"]}`) })
 	w.Enrollment.Apps = true
-	w.AllowKeys(enrollment.FIDO{Policy: fido.Policy{AllowSelf: true}})
+	w.AllowKeys(enrollment.FIDO{Policy: fido.Policy{AllowSelf: true}, Resident: fido.Preferred})
 	s := &teller{world: w, book: w.openAPI(), real: map[string]string{}, key: w.NewKey()}
+	state := w.AllowCards()
+	s.card, s.signs = state.NewCard("PNOAZ-5AB12CD"), state.NewSigner("PNOAZ-5AB12CD")
 	text, err := os.ReadFile("openapi/examples.json")
 	w.must(nil, err)
 	var all []tale
@@ -79,7 +85,7 @@ func TestEveryExampleOfTheDocumentIsTrue(t *testing.T) {
 		}
 	}
 	for _, op := range s.book.operations {
-		if len(op.Examples) == 0 && op.ID != "getOpenAPI" && op.ID != "getDocs" && op.ID != "getDemo" {
+		if len(op.Examples) == 0 && op.ID != "getOpenAPI" && op.ID != "getDocs" && op.ID != "getDemo" && op.ID != "getAuthorityFile" && op.ID != "getCRL" {
 			t.Errorf("%s has no example", op.ID)
 		}
 	}
@@ -145,6 +151,7 @@ func (s *teller) play(t *testing.T, st *tale) {
 
 // before brings about what time brings about outside.
 func (s *teller) before(st *tale) {
+	s.Enrollment.Development = !strings.HasSuffix(st.Name, "outside development")
 	switch st.Operation {
 	case "getImport", "listRejected":
 		s.ended(s.really(st.Path["id"]))
@@ -187,6 +194,16 @@ func (s *teller) body(sent json.RawMessage) map[string]any {
 	}
 	if m["method"] == "fido" {
 		m["credential"] = json.RawMessage(s.key.Get(s.asked))
+	}
+	switch given, is := m["card"].(map[string]any); {
+	case m["method"] == "card":
+		m["token"] = json.RawMessage(s.card.Answer(s.nonce))
+	case m["method"] == "card-sign":
+		m["token"] = json.RawMessage(s.signs.Confirm([]byte(s.text)))
+	case is && given["signatureAlgorithm"] != nil:
+		m["card"] = json.RawMessage(s.signs.Confirm([]byte(s.text)))
+	case is:
+		m["card"] = json.RawMessage(s.card.Answer(s.nonce))
 	}
 	return s.within(m).(map[string]any)
 }
@@ -275,8 +292,29 @@ func (s *teller) compare(t *testing.T, op *opened, st *tale, a *answer) {
 	}
 }
 
-// note keeps what the answer asks of a FIDO2 key.
+// note keeps what the answer asks of a FIDO2 key or a card.
 func (s *teller) note(body []byte) {
+	type proof struct {
+		Challenge struct{ Text string }
+		Methods   []struct{ Nonce string }
+	}
+	var cards struct {
+		proof
+		Card            struct{ Nonce, Text string }
+		Authentications []proof
+	}
+	if json.Unmarshal(body, &cards) == nil {
+		for _, p := range append(cards.Authentications, cards.proof) {
+			for _, m := range p.Methods {
+				if m.Nonce != "" {
+					s.nonce, s.text = m.Nonce, p.Challenge.Text
+				}
+			}
+		}
+		if cards.Card.Nonce != "" {
+			s.nonce, s.text = cards.Card.Nonce, cards.Card.Text
+		}
+	}
 	var asks struct {
 		FIDO struct {
 			PublicKey json.RawMessage `json:"publicKey"`

@@ -34,7 +34,7 @@ var (
 	locales       = []string{"az", "en", "ru"}
 	segments      = []string{"retail", "corporate"}
 	services      = []string{"information", "transactional"}
-	tokenKinds    = texts([]tokens.Kind{tokens.HOTP, tokens.TOTP, tokens.OCRA, tokens.FIDO})
+	tokenKinds    = texts([]tokens.Kind{tokens.HOTP, tokens.TOTP, tokens.OCRA, tokens.FIDO, tokens.Card})
 	rowStates     = []string{"inert", "live", "suspended", "revoked", "quarantined", "damaged"}
 	sessionStates = []string{"live", "ended"}
 	decided       = texts([]risk.Decision{risk.Approved, risk.StepUp, risk.Held, risk.Rejected})
@@ -86,8 +86,10 @@ var enums = map[string][]string{
 	"changeOut.move":            append([]string{"import", "enroll"}, texts(tokens.Moves())...),
 	"changeOut.from":            append([]string{""}, texts(tokens.States())...),
 	"changeOut.to":              texts(tokens.States()),
-	"enrollmentIn.kind":         texts([]tokens.Kind{tokens.HOTP, tokens.TOTP, tokens.FIDO}),
-	"enrollmentOut.state":       {"pending", "completed"},
+	"enrollmentIn.kind":         texts([]tokens.Kind{tokens.HOTP, tokens.TOTP, tokens.FIDO, tokens.Card}),
+	"enrollmentIn.use":          {tokens.UseLogin, tokens.UseSign},
+	"cardAskOut.use":            {tokens.UseLogin, tokens.UseSign},
+	"enrollmentOut.state":       {"pending", "completed", "ended"},
 	"reportIn.kind":             enrollment.ReportKinds(),
 	"customerReportIn.kind":     stoplist.Kinds(),
 	"customerReportIn.channel":  stoplist.Channels(),
@@ -142,7 +144,6 @@ var needed = map[string][]string{
 	"pinIn":            {"pin", "proof"},
 	"secretIn":         {"purpose", "channel"},
 	"stateIn":          {"reason"},
-	"assignIn":         {"customer"},
 	"shipIn":           {"to"},
 	"deliverIn":        {"receipt"},
 	"activateIn":       {"activation_secret", "response"},

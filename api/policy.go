@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"time"
 
@@ -100,7 +99,7 @@ func (x *exchange) getPolicy(context.Context) (reply, error) {
 	}
 	out.Ceiling = tokens.Ceiling()
 	for _, profile := range tokens.Profiles() {
-		if slices.Contains(profile.Kinds, tokens.FIDO) {
+		if profile.Bare() {
 			continue // its answers live as long as the attempt
 		}
 		out.OTP = append(out.OTP, otpRuleOf(profile))

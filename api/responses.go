@@ -24,19 +24,21 @@ type answerIn struct {
 	Context      *contextIn     `json:"context"`
 }
 
-// carriers says which member carries the response of a method.
+// carriers says which member carries the response of a method. A certificate that a
+// card has shown over TLS comes as a code in place of its token.
 var carriers = map[string]string{
-	"otp": "code", "ocra": "code", "pin": "pin", "fido": "credential", "card": "token", "card-sign": "token", "tls": "tls_code",
+	"otp": "code", "ocra": "code", "pin": "pin", "fido": "credential", "card": "token", "card-sign": "token",
 }
 
-// unread stands for a response that the server has no verifier for.
-const unread = "unread"
+// overTLS reports whether the response is a code of the client-certificate listener.
+func (a *answerIn) overTLS() bool { return a.Method == "card" && a.TLSCode != "" && len(a.Token) == 0 }
 
-// secret returns what is to be judged. Of a method that the server does not
-// verify nothing goes inward: the domain refuses it as not offered, like every
-// response that nobody asked for.
+// secret returns what is to be judged.
 func (a *answerIn) secret(path string) (string, error) {
 	wanted, known := carriers[a.Method]
+	if a.overTLS() {
+		wanted = "tls_code"
+	}
 	var c problem.Check
 	c.Unless(known, path+"method", "needs to be otp, ocra, pin, fido, card or card-sign")
 	secret := ""
@@ -53,13 +55,12 @@ func (a *answerIn) secret(path string) (string, error) {
 	c.Unless(len(a.Code) <= maxSecret, path+"code", "is too long")
 	c.Unless(len(a.PIN) <= maxSecret, path+"pin", "is too long")
 	c.Unless(len(a.Credential) <= authn.MaxResponse, path+"credential", "is too long")
+	c.Unless(len(a.Token) <= authn.MaxResponse, path+"token", "is too long")
+	c.Unless(len(a.TLSCode) <= maxSecret, path+"tls_code", "is too long")
 	c.Unless(len(a.CredentialID) <= maxName, path+"credential_id", "is too long")
 	c.Unless(len(a.Binding) <= maxBinding, path+"binding", "has at most 512 bytes")
 	if err := c.Err(); err != nil {
 		return "", err
-	}
-	if wanted != "code" && wanted != "pin" && wanted != "credential" {
-		return unread, nil
 	}
 	return secret, nil
 }
@@ -78,7 +79,7 @@ func (a *answerIn) command(path string) (authn.AnswerCommand, error) {
 	if err != nil {
 		return authn.AnswerCommand{}, err
 	}
-	return authn.AnswerCommand{Method: authn.Method(a.Method), Credential: a.CredentialID, Secret: secret, Binding: a.Binding, IP: a.Context.signals().IP}, nil
+	return authn.AnswerCommand{Method: authn.Method(a.Method), Credential: a.CredentialID, Secret: secret, Binding: a.Binding, IP: a.Context.signals().IP, TLS: a.overTLS()}, nil
 }
 
 // maxBinding bounds the value a front end binds an attempt to, in bytes.

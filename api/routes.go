@@ -58,6 +58,10 @@ var routes = []route{
 	{method: "GET", path: "/.well-known/webauthn", open: true, serve: plain((*exchange).getRelatedOrigins)},
 	{method: "GET", path: "/demo", open: true, query: []string{"lang"}, serve: plain((*exchange).getDemo)},
 	{method: "GET", path: "/v1/linked/:hash", open: true, serve: plain((*exchange).getLinked)},
+	{method: "GET", path: "/.well-known/mohur/linked/:hash", open: true, serve: plain((*exchange).getLinked)},
+
+	{method: "GET", path: "/ca/certificate.cer", open: true, serve: plain((*exchange).getAuthorityFile)},
+	{method: "GET", path: "/ca/crl.crl", open: true, serve: plain((*exchange).getCRL)},
 
 	{method: "PUT", path: "/v1/customers/:id", roles: operator, serve: take((*exchange).putCustomer)},
 	{method: "GET", path: "/v1/customers/:id", roles: readers, serve: plain((*exchange).getCustomer)},
@@ -102,7 +106,11 @@ var routes = []route{
 	{method: "POST", path: "/v1/tokens/:ref/wipe", roles: backRoom, serve: take((*exchange).wipeToken)},
 	{method: "POST", path: "/v1/tokens/:ref/destroy", roles: supervisor, serve: fourEyes((*exchange).destroyToken)},
 
+	{method: "POST", path: "/v1/tokens/:ref/certificates", roles: operator, serve: take((*exchange).certifyToken)},
+	{method: "GET", path: "/v1/tokens/:ref/certificates", roles: readers, serve: plain((*exchange).listCertificates)},
+
 	{method: "POST", path: "/v1/enrollments", roles: frontend, serve: take((*exchange).postEnrollment)},
+	{method: "GET", path: "/v1/enrollments/:id", roles: frontend, serve: plain((*exchange).getEnrollment)},
 	{method: "POST", path: "/v1/enrollments/:id/responses", roles: frontend, serve: take((*exchange).respondEnrollment)},
 
 	{method: "POST", path: "/v1/authentications", roles: frontend, serve: take((*exchange).begin)},
@@ -112,6 +120,7 @@ var routes = []route{
 	{method: "POST", path: "/v1/transactions", roles: frontend, serve: take((*exchange).createTransaction)},
 	{method: "GET", path: "/v1/transactions", roles: ofPayments, query: []string{"customer", "state", "decision", "from", "to", "limit", "cursor"}, serve: plain((*exchange).listTransactions)},
 	{method: "GET", path: "/v1/transactions/:id", roles: ofPayments, serve: plain((*exchange).getTransaction)},
+	{method: "GET", path: "/v1/transactions/:id/signature", roles: ofPayments, serve: plain((*exchange).getSignature)},
 	{method: "POST", path: "/v1/transactions/:id/authentications", roles: frontend, serve: take((*exchange).askAgain)},
 	{method: "POST", path: "/v1/transactions/:id/cancel", roles: frontend, serve: take((*exchange).cancelTransaction)},
 	{method: "POST", path: "/v1/transactions/:id/release", roles: security, serve: take((*exchange).releaseTransaction)},
@@ -136,6 +145,10 @@ var routes = []route{
 	{method: "DELETE", path: "/v1/clients/:id", roles: admin, serve: plain((*exchange).endClient)},
 	{method: "POST", path: "/v1/clients/:id/keys", roles: admin, serve: take((*exchange).addClientKey)},
 	{method: "DELETE", path: "/v1/clients/:id/keys/:key", roles: admin, serve: plain((*exchange).endClientKey)},
+	{method: "GET", path: "/v1/ca", roles: with(readers, parties.Admin), serve: plain((*exchange).getAuthority)},
+	{method: "POST", path: "/v1/ca", roles: admin, serve: take((*exchange).createAuthority)},
+	{method: "PUT", path: "/v1/ca", roles: admin, serve: take((*exchange).adoptAuthority)},
+	{method: "POST", path: "/v1/ca/requests", roles: admin, serve: take((*exchange).requestAuthority)},
 	{method: "GET", path: "/v1/keys", roles: with(custodian, parties.Auditor), serve: plain((*exchange).listKeys)},
 	{method: "POST", path: "/v1/keys/rotations", roles: custodian, patience: pairWait, serve: take((*exchange).rotateKey)},
 	{method: "POST", path: "/v1/keys/transport", roles: custodian, serve: take((*exchange).importTransport)},

@@ -55,6 +55,7 @@ var may = map[string]string{
 	"POST /v1/tokens/:ref/wipe":                 "operator supervisor",
 	"POST /v1/tokens/:ref/destroy":              "supervisor",
 	"POST /v1/enrollments":                      "frontend",
+	"GET /v1/enrollments/:id":                   "frontend",
 	"POST /v1/enrollments/:id/responses":        "frontend",
 	"POST /v1/authentications":                  "frontend",
 	"GET /v1/authentications/:id":               "frontend helpdesk security auditor",
@@ -62,6 +63,7 @@ var may = map[string]string{
 	"POST /v1/transactions":                     "frontend",
 	"GET /v1/transactions":                      "frontend core helpdesk security auditor",
 	"GET /v1/transactions/:id":                  "frontend core helpdesk security auditor",
+	"GET /v1/transactions/:id/signature":        "frontend core helpdesk security auditor",
 	"POST /v1/transactions/:id/authentications": "frontend",
 	"POST /v1/transactions/:id/cancel":          "frontend",
 	"POST /v1/transactions/:id/release":         "security",
@@ -89,12 +91,18 @@ var may = map[string]string{
 	"GET /v1/keys/transport/:name":              "custodian auditor",
 	"DELETE /v1/keys/transport/:name":           "custodian",
 	"POST /v1/keys/pairs":                       "custodian",
+	"GET /v1/ca":                                "helpdesk operator supervisor security auditor admin",
+	"POST /v1/ca":                               "admin",
+	"PUT /v1/ca":                                "admin",
+	"POST /v1/ca/requests":                      "admin",
+	"POST /v1/tokens/:ref/certificates":         "operator",
+	"GET /v1/tokens/:ref/certificates":          "helpdesk operator supervisor security auditor",
 	"GET /v1/keys/halves":                       "custodian auditor",
 	"DELETE /v1/keys/halves/:name":              "custodian",
 }
 
 // open is what answers without asking who calls.
-var open = []string{"GET /healthz", "GET /readyz", "GET /metrics", "GET /.well-known/jwks.json", "GET /openapi.json", "GET /docs", "GET /demo", "GET /.well-known/webauthn", "GET /v1/linked/:hash"}
+var open = []string{"GET /healthz", "GET /readyz", "GET /metrics", "GET /.well-known/jwks.json", "GET /openapi.json", "GET /docs", "GET /ca/certificate.cer", "GET /ca/crl.crl", "GET /demo", "GET /.well-known/webauthn", "GET /v1/linked/:hash", "GET /.well-known/mohur/linked/:hash"}
 
 func TestClause5_3_4_EveryRouteHasItsRoles(t *testing.T) {
 	w := newWorld(t)

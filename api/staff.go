@@ -191,13 +191,20 @@ func (s subjectIn) id(c *problem.Check) string {
 }
 
 // named puts the member of staff whose enrolment it is in the customer's place.
-func (in *enrollmentIn) named() error {
+func (in *enrollmentIn) named() (err error) {
+	in.Customer, err = holderOf(in.Customer, in.Staff)
+	return err
+}
+
+// holderOf is whose a token is or will be: a customer, or a member of staff, who is
+// named without his mark.
+func holderOf(customer, staff string) (string, error) {
 	var c problem.Check
-	c.Unless(!parties.IsStaff(in.Customer), "customer", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
-	c.Unless(in.Customer == "" || in.Staff == "", "staff", "goes without customer")
-	c.Unless(in.Staff == "" || parties.ValidName(in.Staff), "staff", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
-	if in.Staff != "" {
-		in.Customer = parties.Subject(in.Staff)
+	c.Unless(!parties.IsStaff(customer), "customer", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
+	c.Unless(customer == "" || staff == "", "staff", "goes without customer")
+	c.Unless(staff == "" || parties.ValidName(staff), "staff", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
+	if staff != "" {
+		customer = parties.Subject(staff)
 	}
-	return c.Err()
+	return customer, c.Err()
 }

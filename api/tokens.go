@@ -116,7 +116,7 @@ func credentialOf(c tokens.Credential, row settle.HotRead, now time.Time) creden
 func (x *exchange) listTokens(ctx context.Context) (reply, error) {
 	f := x.filter()
 	want := tokens.Filter{
-		State: among(f, "state", tokens.States()), Kind: among(f, "kind", []tokens.Kind{tokens.HOTP, tokens.TOTP, tokens.OCRA, tokens.FIDO}),
+		State: among(f, "state", tokens.States()), Kind: among(f, "kind", []tokens.Kind{tokens.HOTP, tokens.TOTP, tokens.OCRA, tokens.FIDO, tokens.Card}),
 		Customer: f.text("customer"), Batch: f.text("batch"), Branch: f.text("branch"), Serial: f.text("serial"), Query: f.text("q"),
 	}
 	limit := f.limit()

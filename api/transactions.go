@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -76,6 +77,16 @@ func (x *exchange) getTransaction(ctx context.Context) (reply, error) {
 		return reply{}, err
 	}
 	return ok(out)
+}
+
+// getSignature returns what the customer's certificate signed, for whoever has to prove
+// it elsewhere: openssl cms -verify -binary -content TEXT.
+func (x *exchange) getSignature(ctx context.Context) (reply, error) {
+	cms, err := x.server.Payments.Signature(ctx, x.by, x.id("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusOK, kind: "application/cms", raw: cms}, nil
 }
 
 // changed answers with the transaction as f has left it.

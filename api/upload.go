@@ -29,17 +29,41 @@ const (
 // it is gone when it is closed, and when the process ends, however that happens.
 type upload struct {
 	file     *os.File
+	name     string // as it was sent
+	size     int64
 	sha256   string
+	wipe     bool   // it is overwritten before it goes, unless a key or password opens it
 	password []byte // nil: there is none
 	fields   map[string]string
 }
 
-// close lets the file go and clears the password.
-func (u *upload) close() {
+// close lets the file go and clears the password. What may hold seeds in the clear
+// outside development is overwritten first.
+func (u *upload) close() error {
 	clear(u.password)
-	if u.file != nil {
-		u.file.Close()
+	if u.file == nil {
+		return nil
 	}
+	defer u.file.Close()
+	if !u.wipe || u.fields["transport_key"] != "" || u.password != nil {
+		return nil
+	}
+	return overwrite(u.file)
+}
+
+// overwrite puts zeros where a file was, as far as the disk lets it.
+func overwrite(f *os.File) error {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	zeros := make([]byte, 64<<10)
+	for at := int64(0); at < size; at += int64(len(zeros)) {
+		if _, err := f.WriteAt(zeros[:min(size-at, int64(len(zeros)))], at); err != nil {
+			return err
+		}
+	}
+	return f.Sync()
 }
 
 // uploadFields are the parts of an import beside the file.
@@ -63,13 +87,13 @@ func (x *exchange) upload() (up *upload, err error) {
 	if err != nil {
 		return nil, problem.New(problem.UnsupportedMedia, "the body needs to be multipart/form-data with a boundary")
 	}
-	up = &upload{fields: map[string]string{}}
+	up = &upload{fields: map[string]string{}, wipe: !x.server.Development}
 	defer func() {
 		if err == nil {
 			return
 		}
 		x.readWithin(x.server.waits.body) // for the rest, which nobody wants
-		up.close()
+		x.server.letGo(up)
 	}()
 	for {
 		p, err := parts.NextPart()
@@ -127,18 +151,18 @@ func (u *upload) takePassword(text []byte) error {
 
 // spool writes the file to the disk. It loses its name at once: a seed file, the
 // more so one in the clear, must not outlive its import.
-func (u *upload) spool(from io.Reader, dir string) error {
+func (u *upload) spool(p *multipart.Part, dir string) error {
 	f, err := os.CreateTemp(dir, spoolPrefix+"*") // mode 0600
 	if err != nil {
 		return problem.Away(err)
 	}
-	u.file = f
+	u.file, u.name = f, p.FileName()
 	if err := os.Remove(f.Name()); err != nil {
 		return problem.Away(err)
 	}
 	sum := sha256.New()
 	to := &spooling{f: f}
-	if _, err := io.Copy(io.MultiWriter(to, sum), from); err != nil {
+	if u.size, err = io.Copy(io.MultiWriter(to, sum), p); err != nil {
 		if to.failed != nil {
 			return problem.Away(to.failed)
 		}

@@ -112,8 +112,9 @@ type Service struct {
 	Alone bool
 }
 
-// Ask stores a request that waits for its second person.
-func (s *Service) Ask(ctx context.Context, by parties.Caller, r Request) (Approval, error) {
+// Ask stores a request that waits for its second person, and in the same write what
+// else keeps it in mind.
+func (s *Service) Ask(ctx context.Context, by parties.Caller, r Request, also ...func(Approval) settle.Effect) (Approval, error) {
 	now, life := s.Now().UTC(), s.Life
 	if life == 0 {
 		life = DefaultLife
@@ -132,12 +133,16 @@ func (s *Service) Ask(ctx context.Context, by parties.Caller, r Request) (Approv
 	if a.Sealed, err = s.Keys.Seal(ctx, s.Audit.Bank, Place(a.ID), text); err != nil {
 		return Approval{}, problem.Away(err)
 	}
-	done, err := settle.Write(ctx, s.Settler, s.Audit, []settle.Effect{Save{a}}, []audit.Event{a.event(by, "approval.asked", "")})
+	effects := []settle.Effect{Save{a}}
+	for _, f := range also {
+		effects = append(effects, f(a))
+	}
+	done, err := settle.Write(ctx, s.Settler, s.Audit, effects, []audit.Event{a.event(by, "approval.asked", "")})
 	if err != nil {
 		return Approval{}, err
 	}
 	if done.Outcome != settle.Done {
-		return Approval{}, problem.Away(errors.New("approval: a new id is taken"))
+		return Approval{}, Overtaken()
 	}
 	return a, nil
 }

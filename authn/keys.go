@@ -3,9 +3,10 @@ package authn
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/json"
 	"maps"
 	"slices"
+
+	fast "github.com/go-json-experiment/json/v1" // reads as encoding/json does, in half the time
 
 	"mohur/audit"
 	"mohur/authn/fido"
@@ -26,7 +27,7 @@ const server = "server"
 // on a key that had none.
 func (s *Service) offerKey(g group, c tokens.Credential, o Opening) (group, bool, bool) {
 	var r fido.Record
-	if s.FIDO == nil || json.Unmarshal(c.FIDO, &r) != nil || r.RPID != s.FIDO.RPID() {
+	if s.FIDO == nil || fast.Unmarshal(c.FIDO, &r) != nil || r.RPID != s.FIDO.RPID() {
 		return g, false, false
 	}
 	g.Method = FIDO
@@ -57,6 +58,9 @@ func (a Attempt) key(cmd AnswerCommand) *OfferedKey {
 	if offer == nil || len(offer.Keys) == 0 {
 		return nil
 	}
+	if len(offer.Keys) == 1 { // the response need not be read for it
+		return &offer.Keys[0]
+	}
 	id, _, _ := fido.Peek([]byte(cmd.Secret))
 	i := slices.IndexFunc(offer.Keys, func(k OfferedKey) bool {
 		if cmd.Credential != "" {
@@ -72,7 +76,7 @@ func (a Attempt) key(cmd AnswerCommand) *OfferedKey {
 func (j *judgement) verifyFIDO(cmd AnswerCommand, key *OfferedKey) func(*candidate) error {
 	return func(c *candidate) error {
 		var r fido.Record
-		if c.credential.Kind != tokens.FIDO || json.Unmarshal(c.credential.FIDO, &r) != nil {
+		if c.credential.Kind != tokens.FIDO || fast.Unmarshal(c.credential.FIDO, &r) != nil {
 			c.evidence.broken = true
 			return nil
 		}

@@ -16,6 +16,7 @@ import (
 	"mohur/problem"
 	"mohur/rate"
 	"mohur/risk"
+	"mohur/stoplist"
 	"mohur/store/bolttest"
 	"mohur/tokens"
 )
@@ -25,13 +26,6 @@ func passkeyBank(t *testing.T, unverified bool) *banktest.Bank {
 	b := banktest.New(t)
 	b.AllowKeys(enrollment.FIDO{Policy: fido.Policy{AllowSelf: true}, Resident: fido.Preferred, Unverified: unverified})
 	return b
-}
-
-// keeper is a customer whose key keeps his account.
-func keeper(b *banktest.Bank) (parties.Customer, *banktest.Key) {
-	c, k := b.Holder()
-	k.Auth.Options.UserHandle = tokens.UserHandle(c.Pseudonym)
-	return c, k
 }
 
 // nameless begins a log-in of somebody who does not say who he is.
@@ -71,8 +65,8 @@ func wontEnter(t *testing.T, b *banktest.Bank, k *banktest.Key, cause string) {
 func TestClause5_18_ALogInWithoutAName(t *testing.T) {
 	b := passkeyBank(t, false)
 	b.Authn.Policy.LoginACR = string(authn.Single)
-	c, k := keeper(b)
-	keeper(b)
+	c, k := b.Holder()
+	b.Holder()
 	v := nameless(t, b)
 	o := offer(t, v)
 	if len(v.Attempt.Offers) != 1 || len(o.Credentials) != 0 || strings.Contains(string(o.Options), "allowCredentials") || !strings.Contains(string(o.Options), `"userVerification":"required"`) {
@@ -110,8 +104,8 @@ func TestClause5_18_ALogInWithoutAName(t *testing.T) {
 // Whatever is wrong, it is the one refusal, and the attempt stays nobody's.
 func TestAttack09_WhoDoesNotSayWhoHeIs(t *testing.T) {
 	b := passkeyBank(t, true)
-	c, k := keeper(b)
-	other, theirs := keeper(b)
+	c, k := b.Holder()
+	other, theirs := b.Holder()
 	wontEnter(t, b, b.NewKey(), "unknown-credential")
 
 	k.Auth.Options.UserHandle = tokens.UserHandle(other.Pseudonym)
@@ -167,7 +161,6 @@ func TestAttack09_WhoDoesNotSayWhoHeIs(t *testing.T) {
 	plain := b.NewKey()
 	plain.Auth.Options.UserNotVerified = true
 	b.Enrol(plain, c.ID)
-	plain.Auth.Options.UserHandle = tokens.UserHandle(c.Pseudonym)
 	wontEnter(t, b, plain, string(fido.UserNotVerified))
 	plain.Auth.Options.UserNotVerified = false
 	wontEnter(t, b, plain, string(fido.VerificationNew))
@@ -176,7 +169,7 @@ func TestAttack09_WhoDoesNotSayWhoHeIs(t *testing.T) {
 // Whoever may not log in with his name does not without it.
 func TestClause4_6_NobodySuspendedEntersWithoutAName(t *testing.T) {
 	b := passkeyBank(t, false)
-	c, k := keeper(b)
+	c, k := b.Holder()
 	state := func(to parties.CustomerState) {
 		t.Helper()
 		if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, to, "4.6", true); err != nil {
@@ -210,16 +203,38 @@ func TestClause4_6_NobodySuspendedEntersWithoutAName(t *testing.T) {
 		t.Fatal(err)
 	}
 	wontEnter(t, b, k, "token-suspended")
-	_, k = keeper(b)
+	_, k = b.Holder()
 	if _, err := b.Enrollment.Move(t.Context(), enrollment.MoveCommand{Caller: b.Staff(), Token: k.Token.ID, Move: tokens.Revoke, Reason: "gone"}); err != nil {
 		t.Fatal(err)
 	}
 	wontEnter(t, b, k, "token-revoked")
 }
 
+// What was reported while a part was away is obeyed before it is settled; a row that was
+// put back is found.
+func TestClause5_17_3_TheStopListHoldsWithoutAName(t *testing.T) {
+	b := passkeyBank(t, false)
+	c, k := b.Holder()
+	_, other := b.Holder()
+	cred := other.Token.Credentials[0]
+	old := slices.Clone(row(b, "hot", cred))
+	if _, err := enter(t, b, other); err != nil {
+		t.Fatal(err)
+	}
+	put(b, "hot", cred, old)
+	wontEnter(t, b, other, "quarantined")
+	if n := b.Count("credential.quarantined", "", "row-changed"); n != 1 {
+		t.Errorf("%d quarantines", n)
+	}
+	if _, err := b.Stops.Append(stoplist.Report{Act: stoplist.CustomerReport, Kind: "stolen", Customer: c.ID}, stoplist.Repeat{}); err != nil {
+		t.Fatal(err)
+	}
+	wontEnter(t, b, k, "stop-list")
+}
+
 func TestAttack10_ACopyIsFoundWithoutAName(t *testing.T) {
 	b := passkeyBank(t, false)
-	_, k := keeper(b)
+	_, k := b.Holder()
 	k.Cred.Counter = 9
 	if _, err := enter(t, b, k); err != nil {
 		t.Fatal(err)
@@ -233,8 +248,8 @@ func TestAttack10_ACopyIsFoundWithoutAName(t *testing.T) {
 // key to himself, or puts its row back: nobody gets in.
 func TestAttack10_TheIndexOfKeysDecidesNothing(t *testing.T) {
 	b := passkeyBank(t, false)
-	_, victim := keeper(b)
-	_, thief := keeper(b)
+	_, victim := b.Holder()
+	_, thief := b.Holder()
 	name := func(k *banktest.Key) string {
 		id := tokens.FIDOKeyID(k.Cred.ID)
 		return fmt.Sprintf("%c%s%c%c%s", len(tokens.FIDOMaker), tokens.FIDOMaker, 0, len(id), id)
@@ -276,7 +291,7 @@ func TestClause5_3_6_OneCounterEntersOnce(t *testing.T) {
 	for name, same := range map[string]bool{"one attempt": true, "many": false} {
 		t.Run(name, func(t *testing.T) {
 			b := passkeyBank(t, false)
-			_, k := keeper(b)
+			_, k := b.Holder()
 			const n = 8
 			granted := make(chan bool, n)
 			v := nameless(t, b)
@@ -337,7 +352,7 @@ func TestWhereANameIsNeeded(t *testing.T) {
 func TestAttack03_KeysOfNobodySlowDown(t *testing.T) {
 	b := paced(t, slow)
 	b.AllowKeys(enrollment.FIDO{Policy: fido.Policy{AllowSelf: true}, Resident: fido.Preferred})
-	c, k := keeper(b)
+	c, k := b.Holder()
 	fails := func(claim *banktest.Key, ip string) (waits []time.Duration) {
 		for done := 0; done < 15; {
 			v, err := b.Authn.Begin(t.Context(), authn.BeginCommand{Caller: from(b, ip), Purpose: authn.Login, Channel: parties.Internet})
@@ -421,8 +436,8 @@ func limitOf(err error) string {
 // refusal is the same.
 func TestClause5_22_AKeyOfNobodyCostsWhatAKnownOneCosts(t *testing.T) {
 	b := passkeyBank(t, false)
-	_, k := keeper(b)
-	_, lost := keeper(b)
+	_, k := b.Holder()
+	_, lost := b.Holder()
 	if _, err := b.Enrollment.Move(t.Context(), enrollment.MoveCommand{Caller: b.Staff(), Token: lost.Token.ID, Move: tokens.Suspend, Reason: "lost"}); err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"mohur/audit"
 	"mohur/authn"
 	"mohur/authn/pin"
+	"mohur/ca"
 	"mohur/enrollment"
 	"mohur/hsm"
 	"mohur/hsm/hsmtest"
@@ -51,7 +52,10 @@ type Bank struct {
 	Enrollment *enrollment.Service
 	Payments   *payment.Service
 	Approvals  *approval.Service
+	CA         *ca.Service
 	FIDO       enrollment.FIDO // see AllowKeys
+	Cards      *authn.Cards    // see AllowCards
+	CardRules  enrollment.Cards
 	Uses       uint64          // how often keys that are imported from now on may be used; 0: no limit
 
 	rows *hsm.Recall
@@ -87,7 +91,13 @@ func (c *Clock) Forward(d time.Duration) {
 // New opens a new bank in a temporary directory.
 func New(t testing.TB) *Bank {
 	t.Helper()
-	b := &Bank{T: t, Path: filepath.Join(t.TempDir(), "mohur.db"), Clock: &Clock{}, HSM: &hsmtest.Faulty{Module: hsmtest.SoftHSM(t)}}
+	return NewOn(t, hsmtest.SoftHSM(t))
+}
+
+// NewOn is New on another module than SoftHSM, which has all keys of the house.
+func NewOn(t testing.TB, module hsm.Module) *Bank {
+	t.Helper()
+	b := &Bank{T: t, Path: filepath.Join(t.TempDir(), "mohur.db"), Clock: &Clock{}, HSM: &hsmtest.Faulty{Module: module}}
 	b.Open()
 	t.Cleanup(func() { b.Engine.Close() })
 	return b
@@ -144,9 +154,13 @@ func (b *Bank) wire() {
 	b.Authn.Payments, b.Authn.FIDO = b.Payments, b.FIDO.RP
 	b.Authn.Nameless = b.FIDO.Discoverable()
 	b.Approvals = &approval.Service{Store: b.Store, Settler: b.Store, Keys: b.Keys, Audit: b.Audit, Now: now}
+	b.CA = &ca.Service{Store: b.Store, Settler: b.Store, HSM: b.HSM, Audit: b.Audit, Settings: ca.Settings{Organization: "A Bank"}, Now: now}
 	b.Enrollment = &enrollment.Service{
 		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, PINs: pins, Prover: b.Authn, Pace: b.Authn, Parties: b.Parties, Stops: b.Stops, Development: true, Now: now,
-		FIDO: b.FIDO,
+		FIDO: b.FIDO, CA: b.CA,
+	}
+	if b.Cards != nil {
+		b.TakeCards(b.Cards.Verifier)
 	}
 }
 

@@ -1,6 +1,8 @@
 package banktest
 
 import (
+	"encoding/json"
+
 	"github.com/descope/virtualwebauthn"
 
 	"mohur/authn/fido"
@@ -43,11 +45,18 @@ func (b *Bank) NewKey() *Key {
 	return k
 }
 
-// Create answers creation options.
+// Create answers creation options. A key that is asked to keeps the account.
 func (k *Key) Create(options []byte) []byte {
 	k.bank.T.Helper()
 	o, err := virtualwebauthn.ParseAttestationOptions(string(options))
 	k.bank.must(err)
+	var asked struct {
+		AuthenticatorSelection struct{ ResidentKey fido.Need }
+	}
+	k.bank.must(json.Unmarshal(options, &asked))
+	if n := asked.AuthenticatorSelection.ResidentKey; n == fido.Required || n == fido.Preferred {
+		k.Auth.Options.UserHandle = []byte(o.UserID)
+	}
 	return []byte(virtualwebauthn.CreateAttestationResponse(k.Site, k.Auth, k.Cred, *o))
 }
 

@@ -28,19 +28,19 @@ var (
 // under a certificate of its own below the root that every model published has.
 // serial is its device's, in the extension for it; nil: the certificate names none.
 func (a *Alliance) Attest(k *Key, options, serial []byte) []byte {
-	a.bank.T.Helper()
+	a.t.Helper()
 	o, err := virtualwebauthn.ParseAttestationOptions(string(options))
-	a.bank.must(err)
+	a.must(err)
 	client, err := json.Marshal(map[string]any{
 		"type": "webauthn.create", "challenge": base64.RawURLEncoding.EncodeToString(o.Challenge), "origin": k.Site.Origin, "crossOrigin": false,
 	})
-	a.bank.must(err)
+	a.must(err)
 	data := k.attested()
 	hash := sha256.Sum256(client)
 	signer, certificate := a.attestation(k.Auth.Aaguid, serial)
 	digest := sha256.Sum256(append(bytes.Clone(data), hash[:]...))
 	signature, err := ecdsa.SignASN1(rand.Reader, signer, digest[:])
-	a.bank.must(err)
+	a.must(err)
 	object := mapOf(
 		"fmt", text("packed"),
 		"attStmt", mapOf("alg", []byte{0x26}, "sig", octets(signature), "x5c", append([]byte{0x81}, octets(certificate)...)), // -7: ES256
@@ -53,7 +53,7 @@ func (a *Alliance) Attest(k *Key, options, serial []byte) []byte {
 			"clientDataJSON": base64.RawURLEncoding.EncodeToString(client), "attestationObject": base64.RawURLEncoding.EncodeToString(object),
 		},
 	})
-	a.bank.must(err)
+	a.must(err)
 	return out
 }
 
@@ -69,16 +69,16 @@ func (k *Key) attested() []byte {
 
 // attestation is a device's attestation key and certificate.
 func (a *Alliance) attestation(model [16]byte, serial []byte) (*ecdsa.PrivateKey, []byte) {
-	a.bank.T.Helper()
+	a.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	a.bank.must(err)
+	a.must(err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(3), BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature, NotBefore: a.root.NotBefore, NotAfter: a.root.NotAfter,
 		Subject: pkix.Name{Country: []string{"AZ"}, Organization: []string{"Maker"}, OrganizationalUnit: []string{"Authenticator Attestation"}, CommonName: "Maker Key"},
 	}
 	extend := func(id asn1.ObjectIdentifier, content []byte) {
 		der, err := asn1.Marshal(content)
-		a.bank.must(err)
+		a.must(err)
 		template.ExtraExtensions = append(template.ExtraExtensions, pkix.Extension{Id: id, Value: der})
 	}
 	extend(oidAAGUID, model[:])
@@ -86,7 +86,7 @@ func (a *Alliance) attestation(model [16]byte, serial []byte) (*ecdsa.PrivateKey
 		extend(oidSernum, serial)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.root, key.Public(), a.above)
-	a.bank.must(err)
+	a.must(err)
 	return key, der
 }
 

@@ -2,6 +2,7 @@ package enrollment_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -86,7 +87,9 @@ func TestClause5_20_SeedsComeUnderATransportKey(t *testing.T) {
 	}
 	b.Enrollment.Development = false
 	cmd := enrollment.ImportCommand{Caller: b.Staff(), File: bytes.NewReader(file.Plain()), Format: "pskc"}
-	if _, err := b.Enrollment.BeginImport(t.Context(), &cmd); !problem.Is(err, problem.Invalid) {
+	_, err := b.Enrollment.BeginImport(t.Context(), &cmd)
+	var waits *enrollment.NotPermitted
+	if !errors.As(err, &waits) || waits.Asked.File.SHA256 == "" || waits.Approval != "" {
 		t.Fatalf("a plain file outside development: %v", err)
 	}
 }

@@ -157,33 +157,6 @@ func TestAttack12_FilesThatAreNotWhatTheySay(t *testing.T) {
 	}
 }
 
-// Clause 5.20: seeds in the clear are for development, in whatever format, and a
-// key is named where there is something to open.
-func TestClause5_20_SeedsInTheClearAreForDevelopment(t *testing.T) {
-	b := banktest.New(t)
-	csv := readFile(t, "../tokens/oathcsv/testdata/oath.csv")
-	plain := pskctest.File{Keys: []pskctest.Key{{Serial: "1", Secret: seed20}}}.Plain()
-	refused := func(name string, doc []byte, cmd enrollment.ImportCommand, field string) {
-		t.Helper()
-		cmd.Caller, cmd.File = b.Staff(), bytes.NewReader(doc)
-		if _, err := b.Enrollment.BeginImport(t.Context(), &cmd); !problem.Is(err, problem.Invalid) || !strings.Contains(err.Error(), "; "+field+": ") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	refused("a format nobody knows", csv, enrollment.ImportCommand{Format: "xlsx"}, "format")
-	refused("no format", csv, enrollment.ImportCommand{}, "format")
-	refused("a profile nobody knows", csv, enrollment.ImportCommand{Format: "auto", Profile: "x"}, "profile")
-	refused("a key for a file without", csv, enrollment.ImportCommand{Format: "auto", Password: []byte("x")}, "transport_key")
-	refused("a key and a password", plain, enrollment.ImportCommand{Format: "pskc", TransportKey: "x", Password: []byte("x")}, "password")
-	b.Enrollment.Development = false
-	refused("a CSV outside development", csv, enrollment.ImportCommand{Format: "auto"}, "format")
-	refused("a CSV outside development, named", csv, enrollment.ImportCommand{Format: "oath-csv"}, "format")
-	refused("PSKC in the clear", plain, enrollment.ImportCommand{Format: "auto"}, "transport_key")
-	if job := runs(t, b, plain, enrollment.ImportCommand{Password: []byte("x")}); job.State != tokens.ImportFailed || count(t, b) != 0 {
-		t.Errorf("PSKC in the clear, with a password named: %+v", job)
-	}
-}
-
 // Clause 5.20: every way in which RFC 6030 protects a file, with the key in the HSM
 // or, for a password, nowhere but in the file's reader.
 func TestClause5_20_EveryProtection(t *testing.T) {

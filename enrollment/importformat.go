@@ -62,12 +62,15 @@ func (s *Service) checkFormat(cmd *ImportCommand, c *problem.Check) error {
 	switch {
 	case cmd.Format == FormatSerials && cmd.refusal == nil:
 		c.Unless(open, "transport_key", "the format serials holds no seeds: there is nothing to open with a key or password")
-	case cmd.Format == FormatPSKC, cmd.refusal != nil:
-		c.Unless(!open || s.Development, "transport_key", "is needed, or a password: seeds in the clear are taken in development only")
+	case cmd.refusal != nil:
+		c.Unless(!open || s.Development, "format", errFormat.Detail)
 	case !open:
-		c.Unless(false, "transport_key", "the format "+cmd.Format+" holds its seeds in the clear: no key or password opens it")
-	default:
-		c.Unless(s.Development, "format", "the format "+cmd.Format+" holds its seeds in the clear, which are taken in development only: have the maker send PSKC (RFC 6030)")
+		c.Unless(cmd.Format == FormatPSKC, "transport_key", "the format "+cmd.Format+" holds its seeds in the clear: no key or password opens it")
+	case !s.Development:
+		var err error
+		if cmd.inClear, err = cmd.plain(c); err != nil {
+			return problem.Away(err)
+		}
 	}
 	return nil
 }
@@ -137,17 +140,21 @@ func (s *Service) readImport(ctx context.Context, cmd ImportCommand, run *import
 	if cmd.refusal != nil {
 		return seedfile.Summary{}, cmd.refusal
 	}
+	allowed := s.Development || cmd.permit != nil
 	if cmd.Format == FormatPSKC {
 		opt := pskc.Options{Password: cmd.Password, Now: s.Now(), Checked: run.checked}
 		if cmd.TransportKey != "" {
 			opt.Decrypter = cmd.key
 		}
-		opt.AllowPlain = opt.Decrypter == nil && opt.Password == nil && s.Development
+		opt.AllowPlain = opt.Decrypter == nil && opt.Password == nil && allowed
 		return pskc.Read(ctx, cmd.File, opt, run.take, run.reject)
 	}
 	opt := seedfile.Options{Manufacturer: noMaker, Checked: run.checked}
 	if cmd.Format == FormatSerials {
 		return serials.Read(ctx, cmd.File, opt, run.stock, run.reject)
+	}
+	if !allowed {
+		return seedfile.Summary{}, errPlain
 	}
 	if len(run.profile.Digits) == 1 {
 		opt.Digits = run.profile.Digits[0]
@@ -157,6 +164,9 @@ func (s *Service) readImport(ctx context.Context, cmd ImportCommand, run *import
 	}[cmd.Format]
 	return read(ctx, cmd.File, opt, run.take, run.reject)
 }
+
+// errPlain refuses what BeginImport has let nobody send.
+var errPlain = &seedfile.FileError{Code: seedfile.CodeNoKey, Detail: "seeds in the clear are imported with a permit only"}
 
 // noMaker stands for the manufacturer where a file names none. It is the same for
 // all such files, so that none goes in twice.
@@ -199,18 +209,16 @@ func (t transport) DecryptCBC(ctx context.Context, iv, ciphertext []byte) ([]byt
 	return t.hsm.DecryptCBC(ctx, t.key, iv, ciphertext)
 }
 
-// DecryptKW undoes RFC 3394 in the module, and RFC 5649 over single blocks of it.
+// DecryptKW undoes RFC 3394 and RFC 5649 under an AES key.
 func (t transport) DecryptKW(ctx context.Context, wrapped []byte) ([]byte, error) {
 	if t.rsa {
 		return nil, pskc.ErrNotOpened
 	}
 	out, err := t.hsm.DecryptKW(ctx, t.key, wrapped)
-	if err == nil || hsm.ClassOf(err) != hsm.ClassBlob {
-		return out, err
+	if err != nil && hsm.ClassOf(err) == hsm.ClassBlob {
+		err = pskc.ErrNotOpened
 	}
-	return pskc.Unwrap(wrapped, func(block []byte) ([]byte, error) {
-		return t.hsm.DecryptCBC(ctx, t.key, make([]byte, len(block)), block)
-	})
+	return out, err
 }
 
 // DecryptRSA decrypts under an RSA key.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"mohur/audit"
@@ -24,6 +25,8 @@ type ImportCommand struct {
 	Caller       parties.Caller
 	File         io.ReadSeeker
 	SHA256       string // of the file, hex; "" has it computed
+	Name         string // the file's own, for people; may be empty
+	Size         int64  // in bytes, for people
 	Format       string // one of the formats, or auto
 	TransportKey string // name of a key in the HSM
 	Password     []byte // of a PSKC file under PBKDF2; cleared by RunImport, kept nowhere
@@ -33,6 +36,8 @@ type ImportCommand struct {
 
 	refusal error     // why the format was not recognised: the job fails with it
 	key     transport // that of TransportKey
+	inClear bool      // the seeds lie in the clear, and it is not development
+	permit  *tokens.Permit
 }
 
 // OCRASuite is the suite devices are ordered with unless there is a reason.
@@ -44,8 +49,9 @@ const maxRepeats = 1000
 // BeginImport checks the command and records the import as running. RunImport
 // does the work; between the two a caller may be told the id.
 //
-// An import of the same file with the same profile, batch and branch that failed
-// after a part of it was in is taken up again under its id.
+// An import of the same file with the same profile, batch and branch that was cut off
+// is taken up again under its id. A file with seeds in the clear outside development is
+// *NotPermitted until a second person has allowed it.
 func (s *Service) BeginImport(ctx context.Context, cmd *ImportCommand) (tokens.Import, error) {
 	cmd.Profile = orDefault(cmd.Profile, tokens.DefaultProfile)
 	_, known := tokens.ProfileOf(cmd.Profile)
@@ -70,7 +76,14 @@ func (s *Service) BeginImport(ctx context.Context, cmd *ImportCommand) (tokens.I
 	if err != nil {
 		return tokens.Import{}, err
 	}
-	done, err := s.saveImport(ctx, cmd.Caller, job, name)
+	var more []settle.Effect
+	var events []audit.Event
+	if cmd.inClear {
+		if more, events, err = s.permitted(ctx, cmd, job); err != nil {
+			return tokens.Import{}, err
+		}
+	}
+	done, err := s.saveImport(ctx, cmd.Caller, job, name, more, events...)
 	if err == nil && done != settle.Done {
 		err = problem.New(problem.Conflict, "this file was sent twice at once; look at the other import")
 	}
@@ -110,7 +123,8 @@ func (s *Service) openImport(ctx context.Context, cmd *ImportCommand) (tokens.Im
 			return tokens.Import{}, "", problem.Away(err)
 		case job.State == tokens.ImportRunning:
 			return tokens.Import{}, "", problem.New(problem.Conflict, "this file is being imported already, as "+id)
-		case job.State == tokens.ImportFailed && job.Imported > 0:
+		case job.State == tokens.ImportFailed && (job.Imported > 0 || job.Cut):
+			job.Cut = false
 			job.State, job.Error, job.Rejected, job.Rejections, job.EndedAt = tokens.ImportRunning, "", 0, nil, time.Time{}
 			job.Version++
 			return job, "import.resumed", nil
@@ -148,9 +162,11 @@ func (s *Service) RunImport(ctx context.Context, cmd ImportCommand, job tokens.I
 	job.State, job.EndedAt = tokens.ImportCompleted, s.Now().UTC()
 	if err != nil {
 		job.State, job.Error, name = tokens.ImportFailed, importError(err), "import.failed"
+		var refused *seedfile.FileError
+		job.Cut = !errors.As(err, &refused)
 	}
 	// The end is recorded even when the caller has gone.
-	return s.endImport(context.WithoutCancel(ctx), cmd.Caller, job, name, s.probing(cmd, cmd.key, err)...)
+	return s.endImport(context.WithoutCancel(ctx), cmd.Caller, job, name, append(s.probing(cmd, cmd.key, err), cmd.done(job)...)...)
 }
 
 // endImport writes the end of an import. A write before it whose outcome was never
@@ -158,7 +174,7 @@ func (s *Service) RunImport(ctx context.Context, cmd ImportCommand, job tokens.I
 func (s *Service) endImport(ctx context.Context, by parties.Caller, job tokens.Import, name string, more ...settle.Effect) (tokens.Import, error) {
 	for range maxTries {
 		job.Version++
-		done, err := s.saveImport(ctx, by, job, name, more...)
+		done, err := s.saveImport(ctx, by, job, name, more)
 		if err != nil || done == settle.Done {
 			return job, err
 		}
@@ -198,7 +214,7 @@ func (s *Service) FailUnfinished(ctx context.Context) error {
 		return err
 	}
 	for _, job := range open {
-		job.State, job.EndedAt = tokens.ImportFailed, s.Now().UTC()
+		job.State, job.Cut, job.EndedAt = tokens.ImportFailed, true, s.Now().UTC()
 		job.Error = "the server was stopped during the import; " + importAgain
 		if _, err := s.endImport(ctx, parties.Caller{ID: "server"}, job, "import.failed"); err != nil {
 			return err
@@ -207,14 +223,14 @@ func (s *Service) FailUnfinished(ctx context.Context) error {
 	return nil
 }
 
-func (s *Service) saveImport(ctx context.Context, by parties.Caller, job tokens.Import, name string, more ...settle.Effect) (settle.Outcome, error) {
-	r, err := s.settle(ctx, append(more, tokens.SaveImport{Import: job}), audit.Event{
+func (s *Service) saveImport(ctx context.Context, by parties.Caller, job tokens.Import, name string, more []settle.Effect, events ...audit.Event) (settle.Outcome, error) {
+	r, err := s.settle(ctx, append(slices.Clone(more), tokens.SaveImport{Import: job}), append([]audit.Event{{
 		Name: name, Outcome: string(job.State), Caller: by.ID, Request: by.Request,
 		Detail: map[string]any{
 			"import": job.ID, "format": job.Format, "batch": job.Batch, "total": job.Total, "imported": job.Imported, "rejected": job.Rejected,
 			"sha256": job.SHA256, "error": job.Error, "warnings": job.Warnings,
 		},
-	})
+	}}, events...)...)
 	return r.Outcome, err
 }
 

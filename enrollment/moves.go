@@ -18,7 +18,8 @@ type MoveCommand struct {
 	Caller   parties.Caller
 	Token    string
 	Move     tokens.Move
-	Customer string // assign, reserve
+	Customer string // assign, reserve; the subject of a member of staff with Staff
+	Staff    bool   // assign: it is for a member of staff
 	Branch   string // reserve
 	Reason   string
 	Note     string
@@ -38,6 +39,9 @@ var hotAfter = map[tokens.Move]settle.HotState{
 
 // needReason are the moves whose evidence is worthless without a reason.
 var needReason = []tokens.Move{tokens.Suspend, tokens.Resume, tokens.Revoke, tokens.Return, tokens.Wipe, tokens.Destroy}
+
+// toOthers are the moves that a member of staff makes for others only.
+var toOthers = []tokens.Move{tokens.Assign, tokens.Ship, tokens.Deliver, tokens.Resume}
 
 // Move makes one legal step, with its credentials' condition and its evidence.
 func (s *Service) Move(ctx context.Context, cmd MoveCommand) (tokens.Token, error) {
@@ -139,6 +143,9 @@ func (s *Service) hotMove(ctx context.Context, row settle.Hot, intact bool, to s
 
 // parties sets whose the token is after the move.
 func (s *Service) parties(ctx context.Context, was tokens.Token, next *tokens.Token, cmd *MoveCommand) error {
+	if parties.IsStaff(cmd.Caller.ID) && cmd.Caller.ID == cmp.Or(cmd.Customer, was.Customer) && slices.Contains(toOthers, cmd.Move) {
+		return problem.New(problem.Forbidden, "nobody hands a token to himself, or brings his own back to life: a colleague does")
+	}
 	switch cmd.Move {
 	case tokens.Reserve:
 		next.Customer, next.Branch = cmd.Customer, cmp.Or(cmd.Branch, was.Branch)
@@ -154,14 +161,18 @@ func (s *Service) parties(ctx context.Context, was tokens.Token, next *tokens.To
 		return nil
 	}
 	c, err := s.Store.Customer(ctx, cmd.Customer)
-	if errors.Is(err, parties.ErrNotFound) || parties.IsStaff(cmd.Customer) {
-		return &problem.Error{Code: problem.Invalid, Detail: "there is no such customer", Fields: []problem.Field{{Field: "customer", Message: "there is no such customer"}}}
+	field, who := "customer", "customer"
+	if cmd.Staff {
+		field, who = "staff", "member of staff"
+	}
+	if errors.Is(err, parties.ErrNotFound) || parties.IsStaff(cmd.Customer) != (cmd.Staff && cmd.Move == tokens.Assign) {
+		return &problem.Error{Code: problem.Invalid, Detail: "there is no such " + who, Fields: []problem.Field{{Field: field, Message: "there is no such " + who}}}
 	}
 	if err != nil {
 		return problem.Away(err)
 	}
 	if c.State != parties.CustomerActive {
-		return problem.New(problem.Conflict, "the customer is suspended")
+		return problem.New(problem.Conflict, "the "+who+" is suspended")
 	}
 	cmd.require = &parties.RequireCustomer{ID: c.ID, Version: c.Version}
 	return nil

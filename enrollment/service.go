@@ -52,6 +52,7 @@ type Service struct {
 	BankName    string      // on letters and in authenticator apps; "": "Bank"
 	Apps        bool        // the bank's policy allows app tokens
 	FIDO        FIDO        // which FIDO2 keys are enrolled
+	Cards       Cards       // how cards are
 	CA          *ca.Service // certifies keys made on the bank's E-tokens; nil: nobody does
 	Prover      Prover
 	Pace        Pace // of resynchronisation by front ends

@@ -130,7 +130,7 @@ func TestAListIsGoneOnWith(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.HSM.FailAt(300, &hsm.Fault{Class: hsm.ClassDevice, Op: "test"}) // a MAC a token: in the second chunk
+	b.HSM.FailAt(2, &hsm.Fault{Class: hsm.ClassDevice, Op: "test"}) // one visit a chunk: in the second
 	cut, err := b.Enrollment.RunImport(t.Context(), cmd, job)
 	if err != nil || cut.State != tokens.ImportFailed || cut.Imported != 200 {
 		t.Fatalf("%+v, %v", cut, err)
@@ -273,5 +273,35 @@ func TestClause5_20_AKeyFromStockComesBack(t *testing.T) {
 	fresh := newKey()
 	if err := enrol(second, fresh); err != nil || !logsIn(t, b, second.ID, fresh) || logsIn(t, b, first.ID, fresh) {
 		t.Errorf("reset: %v", err)
+	}
+}
+
+// Two lists at once with the same serials: each device is one token, whoever comes
+// first, and the other list is told of it.
+func TestAttack08_TwoListsAtOnce(t *testing.T) {
+	b := banktest.New(t)
+	list := serialsOf("K", 450)
+	jobs := make(chan tokens.Import, 2)
+	for _, batch := range []string{"B-1", "B-2"} {
+		go func() {
+			cmd := enrollment.ImportCommand{Caller: b.Staff(), File: bytes.NewReader(list), Format: "serials", Profile: tokens.FIDOProfile, Batch: batch}
+			job, err := b.Enrollment.BeginImport(t.Context(), &cmd)
+			if err == nil {
+				job, err = b.Enrollment.RunImport(t.Context(), cmd, job)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			jobs <- job
+		}()
+	}
+	one, two := <-jobs, <-jobs
+	if one.State != tokens.ImportCompleted || two.State != tokens.ImportCompleted || one.Imported+two.Imported != 450 || one.Rejected+two.Rejected != 450 {
+		t.Fatalf("%+v\n%+v", one, two)
+	}
+	for i := range 450 {
+		if all, err := b.Store.TokensBySerial(t.Context(), fmt.Sprintf("K%04d", i)); err != nil || len(all) != 1 {
+			t.Fatalf("%d: %d tokens, %v", i, len(all), err)
+		}
 	}
 }

@@ -12,6 +12,11 @@ var mohur = plan{
 		{name: "tools", packages: list("house", "house/clauses")},
 		{name: "commands", packages: list("cmd/*", "cmd/mohur/bench"),
 			beside: map[string][]string{"cmd/mohur": list("cmd/mohur/bench")}},
+		// What runs on the customer's machine. Of the server it imports the ground only.
+		{name: "agent", packages: list("agent")},
+		{name: "agent's parts", packages: list("agent/dialog", "agent/linked", "agent/pkcs11")},
+		{name: "agent's ground", packages: list("agent/device", "agent/pcsc", "agent/words")},
+
 		{name: "edges", packages: list("api", "web", "store/*", "hsm/pkcs11")},
 
 		// From here down is the domain: it knows no HTTP server, no database and
@@ -40,7 +45,7 @@ var mohur = plan{
 		{module: "github.com/gin-gonic/gin", only: list("api", "web")},
 		{module: "go.etcd.io/bbolt", only: list("store/bolt", "store/bolttest")},
 		{module: "github.com/jackc/pgx", only: list("store/postgres")},
-		{module: "github.com/miekg/pkcs11", only: list("hsm/pkcs11", "cmd/mohur-card")},
+		{module: "github.com/miekg/pkcs11", only: list("hsm/pkcs11", "agent/pkcs11")},
 		{module: "github.com/ThalesGroup/crypto11", only: list("hsm/pkcs11")},
 		{module: "github.com/go-webauthn/webauthn", only: list("authn/fido")},
 	},

@@ -24,6 +24,7 @@ type Pending struct {
 	Tries     int       `json:"tries,omitempty"`
 	ExpiresAt time.Time `json:"expires_at"`
 	Text      []byte    `json:"text,omitempty"` // of a card: the challenge text
+	Data      string    `json:"data,omitempty"` // of a card: SHA-256 of the request, in hexadecimal
 	Use       string    `json:"use,omitempty"`  // of a card: UseLogin or UseSign
 }
 

@@ -29,6 +29,7 @@ type Import struct {
 	Imported   int         `json:"imported"`
 	Rejected   int         `json:"rejected"`
 	Error      string      `json:"error,omitempty"`
+	Cut        bool        `json:"cut,omitempty"` // it was stopped and not refused: the same file goes on with it
 	Warnings   []string    `json:"warnings,omitempty"`
 	Rejections []Rejection `json:"rejections,omitempty"` // the first MaxRejections; from the end of the import on
 	By         string      `json:"by"`
@@ -56,8 +57,10 @@ type SaveImport struct{ Import Import }
 func (s SaveImport) EffectKey() string { return "import/" + s.Import.ID }
 
 // ImportStore is what the import reads. UnfinishedImports is asked at start: a
-// file whose import was cut off is told as failed.
+// file whose import was cut off is told as failed. Permit is asked for a file with
+// seeds in the clear; a missing one is parties.ErrNotFound.
 type ImportStore interface {
 	Import(ctx context.Context, id string) (Import, error)
+	Permit(ctx context.Context, id string) (Permit, error)
 	UnfinishedImports(ctx context.Context) ([]Import, error)
 }

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -308,5 +309,43 @@ func TestLoaderAsksWhetherTheSignerIsRevoked(t *testing.T) {
 	a.trust = silent.trust
 	if err := load(); !errors.Is(err, fido.ErrBLOBRevoked) || !strings.Contains(err.Error(), "names no list") {
 		t.Errorf("a signer that names no list: %v", err)
+	}
+}
+
+// The number of what is in force is kept, once, and again until it is; the metadata is
+// in force meanwhile.
+func TestTheNumberIsKept(t *testing.T) {
+	a := newAlliance(t)
+	path := filepath.Join(t.TempDir(), "mds.jwt")
+	write(t, path, numbered(t, a, 7, "2026-05-01"))
+	var kept []int64
+	var away error
+	l := &fido.Loader{Path: path, Trust: a.trust, SkipRevocation: true, Now: func() time.Time { return today }}
+	l.Keep = func(_ context.Context, n fido.Number) error {
+		if away == nil {
+			kept = append(kept, n.No)
+		}
+		return away
+	}
+	away = errors.New("the store is away")
+	if err := l.Start(t.Context()); !errors.Is(err, away) || l.Current() == nil || l.State().Err == nil {
+		t.Errorf("%v", err)
+	}
+	away = nil
+	for range 2 {
+		if changed, err := l.Refresh(t.Context()); changed || err != nil {
+			t.Errorf("%t, %v", changed, err)
+		}
+	}
+	write(t, path, numbered(t, a, 8, "2026-05-01"))
+	if changed, err := l.Refresh(t.Context()); !changed || err != nil {
+		t.Errorf("%t, %v", changed, err)
+	}
+	if !slices.Equal(kept, []int64{7, 8}) {
+		t.Errorf("%d", kept)
+	}
+	again := &fido.Loader{Path: path, Trust: a.trust, SkipRevocation: true, Now: l.Now, Floor: l.Current().Number, Keep: l.Keep}
+	if err := again.Start(t.Context()); err != nil || len(kept) != 2 {
+		t.Errorf("%v, %d", err, kept)
 	}
 }

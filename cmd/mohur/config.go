@@ -10,6 +10,8 @@ import (
 	"mohur/authn"
 	"mohur/authn/lock"
 	"mohur/authn/pin"
+	"mohur/authn/revocation"
+	"mohur/ca"
 )
 
 // Config is the whole configuration, one field for each setting in the table of
@@ -61,6 +63,8 @@ type Config struct {
 		Apps     *bool // nil: in development
 	}
 	FIDO   fidoConfig
+	Card   cardConfig
+	CA     caConfig
 	Limits struct {
 		CallerRate, CallerBurst, CustomerRate, CustomerBurst, SourceRate, SourceBurst int
 		NamelessRate, NamelessBurst, NamelessClientRate, NamelessClientBurst          int
@@ -109,6 +113,8 @@ func defaults() *Config {
 	c.Approval.Life = approval.DefaultLife
 	c.PIN.MinDigits, c.PIN.MaxDigits, c.PIN.History = pin.MinDigits, pin.MaxDigits, pin.DefaultHistory
 	c.FIDO.MDSRefresh = 24 * time.Hour
+	c.Card.StatusTimeout = revocation.DefaultTimeout
+	c.CA.Life, c.CA.CRLLife = ca.DefaultLife, ca.DefaultCRLLife
 	c.Limits.CallerRate, c.Limits.CallerBurst, c.Limits.Connections = 500, 1000, 4096
 	pace := authn.DefaultPace()
 	c.Limits.CustomerRate, c.Limits.CustomerBurst = pace.Customer.PerSecond, pace.Customer.Burst
@@ -149,7 +155,7 @@ func parseConfig(path string, text []byte) (*Config, error) {
 // resolve makes every path absolute. Those in the file start at its directory,
 // wherever the server is started.
 func (c *Config) resolve() {
-	for _, s := range c.settings() {
+	for _, s := range append(c.settings(), issuersValue{&c.Card.Issuers}.settings()...) {
 		if p, ok := s.value.(pathValue); ok && *p.to != "" && !filepath.IsAbs(*p.to) {
 			*p.to = filepath.Join(c.Dir, *p.to)
 		}

@@ -62,6 +62,8 @@ func (c *Config) check() (found []fault) {
 		add("enrollment.bank_name", "needs to be without a colon and at most 64 bytes: apps end the name at it")
 	}
 	found = append(found, c.checkFIDO()...)
+	found = append(found, c.checkCards()...)
+	found = append(found, c.checkCA()...)
 	if c.Audit.Origin != "" && strings.ContainsAny(c.Audit.Origin, "+ \t") {
 		add("audit.origin", "needs to be without spaces and +")
 	}

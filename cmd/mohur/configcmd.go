@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"mohur/authn/revocation"
+)
 
 func (p *program) configCommand() *cobra.Command {
 	check := p.configFlag(&cobra.Command{
@@ -8,12 +12,16 @@ func (p *program) configCommand() *cobra.Command {
 		Short: "check the configuration, and nothing else",
 		Long: `Reads the configuration and prints every fault with its line. It opens neither
 the HSM nor the store, so it can be run beside a server, before it is restarted.
-What the configuration points at is for ` + "`mohur doctor`" + ` to check.`,
+What the configuration points at is for ` + "`mohur doctor`" + ` to check, but for the
+certificates of card issuers, which are read.`,
 		Example: "  mohur config check --config /etc/mohur/mohur.yaml",
 		Args:    exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			c, err := loadConfig(p.config)
 			if err != nil {
+				return err
+			}
+			if _, err := c.cards(new(revocation.Checker)); err != nil {
 				return err
 			}
 			p.sayf("%s is in order", c.File)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 
+	"mohur/authn/revocation"
 	"mohur/tokens"
 )
 
@@ -34,6 +35,18 @@ func (c *Config) useProfiles() error {
 		return fmt.Errorf("tokens.profiles: %s: %w", c.Tokens.Profiles, err)
 	}
 	return nil
+}
+
+// cards checks the certificates of card issuers as the server would at its start.
+func (x *examination) cards() {
+	if len(x.config.Card.Issuers) == 0 {
+		return
+	}
+	if _, err := x.config.cards(new(revocation.Checker)); err != nil {
+		x.bad(failing, "card.issuers", "correct the setting or the file", "%v", err)
+		return
+	}
+	x.ok("card.issuers", "%s in order", count(len(x.config.Card.Issuers), "issuer profile"))
 }
 
 // devices checks the file as the server would at its start.

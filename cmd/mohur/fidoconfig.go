@@ -49,7 +49,7 @@ func (c *Config) fidoSettings() []setting {
 		{"fido.top_origins", "The pages that may hold the frame.", list(&f.TopOrigins)},
 		{"fido.top_origin_optional", "Take a frame whose browser does not tell the page around it.", boolValue{&f.TopOriginOptional}},
 		{"fido.algorithms", "Of ES256, ES384, ES512, EdDSA and RS256, the preferred first; left out, all of them.", list(&f.Algorithms)},
-		{"fido.resident_key", "Whether a key keeps the account itself (a passkey): required, preferred or discouraged.", textValue{&f.ResidentKey}},
+		{"fido.resident_key", "Whether a key keeps the account itself (a passkey): required, preferred or discouraged. Where\nkeys do, customers may log in without a name.", textValue{&f.ResidentKey}},
 		{"fido.unverified_keys", "Enrol keys that do not verify their user: each is one factor for ever and takes the PIN\nbeside it.", boolValue{&f.Unverified}},
 
 		{"fido.formats", "Attestation formats taken, of packed, tpm, android-key, apple and fido-u2f; left out, all.", list(&p.Formats)},
@@ -197,6 +197,6 @@ func (c *Config) developmentKeys() {
 		return
 	}
 	f := &c.FIDO
-	f.RPID, f.RPName, f.Origins, f.Attestation, f.Unverified = "localhost", "Mohur", []string{c.URL}, "direct", true
+	f.RPID, f.RPName, f.Origins, f.Attestation, f.ResidentKey, f.Unverified = "localhost", "Mohur", []string{c.URL}, "direct", "preferred", true
 	f.Policy.AllowNone, f.Policy.AllowSelf, f.Policy.AllowUntrusted, f.Policy.AllowSynced = true, true, true, true
 }

@@ -34,8 +34,9 @@ func (p *program) tokenImportCommand() *cobra.Command {
 the YubiKey Personalization Tool or SafeNet XML. The seeds of a PSKC file are
 decrypted inside the HSM by the transport key, which comes in beforehand with
 ` + "`mohur keys import-transport NAME`" + `, or by a password; seeds in the clear are taken in
-development only. A list of serials brings in devices without seeds, such as FIDO2
-keys: serial, manufacturer, model.
+development, and elsewhere once a supervisor has allowed it: the file waits, without
+its content, and is sent again afterwards. A list of serials brings in devices
+without seeds, such as FIDO2 keys: serial, manufacturer, model.
 
 A file that is refused leaves nothing behind. A record that is refused is named
 with its reason, and the others are imported. An import that was cut off is gone
@@ -67,6 +68,8 @@ type importView struct {
 	Error    string `json:"error,omitempty"`
 
 	Warnings []string `json:"warnings,omitempty"`
+
+	Approval *waitingView `json:"approval,omitempty"` // it waits, and is no import yet
 }
 
 // rejectedView is a record that was not imported.
@@ -91,6 +94,9 @@ func (p *program) tokenImport(ctx context.Context, path string, o importOptions)
 		job, err := cl.sendImport(ctx, file, o)
 		if err != nil {
 			return err
+		}
+		if job.Approval != nil {
+			return p.tellPermit(*job.Approval)
 		}
 		if job, err = p.follow(ctx, cl, job); err != nil {
 			return err
@@ -240,6 +246,16 @@ func (c *client) rejections(ctx context.Context, job importView) ([]rejectedView
 		}
 		cursor = "&cursor=" + page.Next
 	}
+}
+
+// tellPermit says what comes next for a file in the clear.
+func (p *program) tellPermit(waits waitingView) error {
+	if p.json {
+		return p.print(map[string]waitingView{"approval": waits})
+	}
+	p.sayf("waits for a supervisor: approval %s, until %s", waits.ID, waits.ExpiresAt.Format(time.RFC3339))
+	p.notef("The file holds seeds in the clear, and nothing of it was kept. When the supervisor has approved it, run the same command again, within 24 hours: it is imported once.")
+	return nil
 }
 
 func (p *program) tellImport(job importView, refused []rejectedView) error {

@@ -27,7 +27,8 @@ const (
 	maxHeader = 12 << 10
 )
 
-// door is where requests come in: the network and the socket of this machine.
+// door is where requests come in: the network, the socket of this machine and, if
+// there is one, the listener for client certificates.
 type door struct {
 	address string // of the network listener, with its scheme
 	ways    []way
@@ -41,20 +42,32 @@ type way struct {
 
 func ownUID() uint32 { return uint32(os.Geteuid()) }
 
-// listen opens both listeners, or none.
+// listen opens all listeners, or none.
 func (s *server) listen(ctx context.Context) (*door, error) {
 	network, address, err := s.network(ctx)
 	if err != nil {
 		return nil, err
 	}
-	socket, err := listenSocket(ctx, s.config.Socket)
+	certificates, err := s.certificateWay(ctx)
 	if err != nil {
 		return nil, errors.Join(err, network.Close())
 	}
-	return &door{address: address, ways: []way{
+	socket, err := listenSocket(ctx, s.config.Socket)
+	if err != nil {
+		if certificates != nil {
+			err = errors.Join(err, certificates.listener.Close())
+		}
+		return nil, errors.Join(err, network.Close())
+	}
+	d := &door{address: address, ways: []way{
 		{network, s.http(attended(s.api.Handler(s.api.APIKeys)), withGuest)},
 		{socket, s.http(s.local(address), withPeer)},
-	}}, nil
+	}}
+	if certificates != nil {
+		d.ways = append(d.ways, *certificates)
+		s.logger.InfoContext(ctx, "client certificates are taken", "address", certificates.listener.Addr().String())
+	}
+	return d, nil
 }
 
 func (s *server) network(ctx context.Context) (net.Listener, string, error) {

@@ -146,6 +146,7 @@ func (s *server) background(ctx context.Context) {
 	s.workers.Go(func() { s.sweepStore(ctx) })
 	s.workers.Go(func() { s.letGo(ctx) })
 	s.workers.Go(func() { s.watchKeys(ctx) })
+	s.workers.Go(func() { s.watchCards(ctx) })
 	s.workers.Go(func() {
 		if err := s.sequencer.Run(ctx); err != nil {
 			s.health.stopped(err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"mohur/authn/pin"
@@ -28,6 +29,8 @@ var sections = map[string]string{
 	"approval":       "Acts that take two people (clause 5.3.6, docs/staff.md).",
 	"enrollment":     "How credentials come to customers.",
 	"fido":           "FIDO2 keys (docs/fido.md). What is not loosened here is refused.",
+	"ca":             "The bank's own certificate authority for E-tokens (docs/cards.md); `mohur ca create` makes it.",
+	"card":           "Smart cards and E-tokens with certificates (docs/cards.md).",
 	"limits":         "What is beyond a limit is told to come back later (429) and is neither judged nor counted.",
 }
 
@@ -107,5 +110,5 @@ func (c *Config) settings() []setting {
 		{"limits.slow_window", "How long a refused answer counts,", durationValue{&c.Limits.SlowWindow, time.Minute, time.Hour}},
 		{"limits.slow_most", "and the longest wait, 60s at most.", durationValue{&c.Limits.SlowMost, time.Second, time.Minute}},
 		{"limits.connections", "Open connections. When all are taken, a newcomer takes a place from those who have sent no\nrequest yet or from the idle ones, whichever are more: that of the one who has waited longest.", intValue{&c.Limits.Connections, 16, 100000}},
-	}, c.fidoSettings()...)
+	}, slices.Concat(c.fidoSettings(), c.cardSettings(), c.caSettings())...)
 }

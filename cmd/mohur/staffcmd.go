@@ -66,10 +66,13 @@ type madeStaff struct {
 		Secret    string    `json:"secret,omitempty"`
 		ExpiresAt time.Time `json:"expires_at"`
 	} `json:"invitation,omitempty"`
-	Approval *struct {
-		ID        string    `json:"id"`
-		ExpiresAt time.Time `json:"expires_at"`
-	} `json:"approval,omitempty"`
+	Approval *waitingView `json:"approval,omitempty"`
+}
+
+// waitingView is an approval that waits for its second person.
+type waitingView struct {
+	ID        string    `json:"id"`
+	ExpiresAt time.Time `json:"expires_at"`
 }
 
 func (p *program) inviteStaff(ctx context.Context, in newStaff) func(*client) error {

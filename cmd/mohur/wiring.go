@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -35,6 +36,7 @@ type server struct {
 	custody    *custody.Service
 	metadata   *fido.Loader    // nil: there is no source of it
 	keyring    enrollment.FIDO // FIDO2 keys
+	cards      cardKit
 	stops      *stoplist.List
 	api        *api.Server
 	health     *health
@@ -77,7 +79,7 @@ func (s *server) services(ctx context.Context) error {
 	if err := s.openStops(ctx); err != nil {
 		return err
 	}
-	if err := s.openKeys(); err != nil {
+	if err := errors.Join(s.openKeys(), s.openCards()); err != nil {
 		return err
 	}
 	pins := pin.NewVerifier(s.hsm, c.Auth.PINSlots)
@@ -91,12 +93,17 @@ func (s *server) services(ctx context.Context) error {
 		Policy: policy, Issuer: c.URL, Zone: zone, Now: time.Now,
 	}
 	s.authn.Payments = s.payments
+	authority, err := s.authority()
+	if err != nil {
+		return err
+	}
 	s.enrollment = &enrollment.Service{
 		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Audit: s.audit, PINs: pins, Prover: s.authn, Pace: s.authn,
 		Parties: s.parties, Stops: s.stops, Development: c.Development, Floor: c.Auth.FloorPIN, Now: time.Now,
-		PINRules: c.pinRules(), Limits: c.guessing(), BankName: c.bankName(), Apps: c.apps(), FIDO: s.keyring,
+		PINRules: c.pinRules(), Limits: c.guessing(), BankName: c.bankName(), Apps: c.apps(), FIDO: s.keyring, CA: authority,
 	}
 	s.custody = &custody.Service{Store: s.records, Settler: s.records, HSM: s.hsm, Audit: s.audit, Development: c.Development, Now: time.Now}
+	s.takeCards()
 	if err := s.authn.Start(ctx); err != nil {
 		return err
 	}

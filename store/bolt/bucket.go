@@ -27,6 +27,7 @@ const (
 	inHalves       bucket = 18 // of transport keys, by the key's name
 	inApprovals    bucket = 19
 	inMetadata     bucket = 25 // of FIDO keys, the highest number seen, by signer
+	inPermits      bucket = 23 // of imports of seeds in the clear
 	inAuthorities  bucket = 26
 	inCertificates bucket = 27 // issued by the bank's authority, by serial
 )
@@ -74,7 +75,7 @@ var names = [lastBucket + 1]string{
 	inSecrets: "secret", inAttempts: "attempt", inSessions: "session",
 	inSessionUsed: "session-used", inTransactions: "transaction",
 	inIncidents: "incident", inNotices: "notice", inMemories: "memory",
-	inHalves: "half", inApprovals: "approval", inMetadata: "metadata",
+	inHalves: "half", inApprovals: "approval", inPermits: "permit", inMetadata: "metadata",
 
 	inEntries: "audit", inHashes: "audit-hash", inCheckpoints: "audit-checkpoint",
 

@@ -127,6 +127,8 @@ func (r reading) examine(b bucket, key string, value []byte) []string {
 		return credentials.examine(r, key)
 	case inHalves:
 		return halves.examine(r, key)
+	case inPermits:
+		return permits.examine(r, key)
 	case inApprovals:
 		return approvals.examine(r, key)
 	case inMetadata:

@@ -158,7 +158,7 @@ func prepare(tx *bbolt.Tx, node string) error {
 }
 
 // later are the parts that stores of an earlier build lack.
-var later = []bucket{inMemories, inHalves, inApprovals, approvalsByAge, inMetadata, tokenNames,
+var later = []bucket{inMemories, inHalves, inApprovals, approvalsByAge, inMetadata, tokenNames, inPermits,
 	inAuthorities, inCertificates, certifiedKeys, certificatesByToken, certificatesRevoked}
 
 func create(tx *bbolt.Tx, node string) error {

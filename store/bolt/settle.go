@@ -61,6 +61,8 @@ func (s *Store) change(e settle.Effect) (change, error) {
 		return saveCertificate(e.Certificate)
 	case tokens.SaveMetadata:
 		return metadata.save(&e.Metadata)
+	case tokens.SavePermit:
+		return permits.save(&e.Permit)
 	case tokens.SaveImport:
 		return imports.save(&e.Import)
 	case pin.Save:

@@ -74,6 +74,12 @@ var imports = table[tokens.Import]{
 	},
 }
 
+// permits stay like the imports they are for, so that none is given twice.
+var permits = table[tokens.Permit]{
+	rows: inPermits,
+	key:  func(p *tokens.Permit) (string, uint64) { return p.ID, p.Version },
+}
+
 var secrets = table[enrollment.Secret]{
 	rows: inSecrets,
 	key:  func(s *enrollment.Secret) (string, uint64) { return s.ID, s.Version },

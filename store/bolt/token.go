@@ -124,6 +124,11 @@ func (s *Store) Import(ctx context.Context, id string) (tokens.Import, error) {
 	return one(ctx, s, imports, id)
 }
 
+// Permit implements tokens.ImportStore.
+func (s *Store) Permit(ctx context.Context, id string) (tokens.Permit, error) {
+	return one(ctx, s, permits, id)
+}
+
 // UnfinishedImports implements tokens.ImportStore.
 func (s *Store) UnfinishedImports(ctx context.Context) ([]tokens.Import, error) {
 	return listing[tokens.Import]{table: imports, index: importsRunning}.all(ctx, s)

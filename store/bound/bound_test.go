@@ -10,6 +10,7 @@ import (
 	"mohur/authn"
 	"mohur/banktest"
 	"mohur/enrollment"
+	"mohur/hsm"
 	"mohur/ident"
 	"mohur/parties"
 	"mohur/payment"
@@ -238,5 +239,39 @@ func TestRecordsComeBack(t *testing.T) {
 	}
 	if _, err := w.Store.Customer(t.Context(), "nobody"); !errors.Is(err, parties.ErrNotFound) || errors.Is(err, bound.ErrTampered) {
 		t.Errorf("nobody: %v", err)
+	}
+}
+
+// macs is a module that answers many MACs otherwise than it should.
+type macs struct {
+	settle.Module
+	answer func([][]byte) [][]byte
+}
+
+func (m macs) MACs(ctx context.Context, key hsm.Key, inputs ...hsm.Input) ([][]byte, error) {
+	made, err := m.Module.MACs(ctx, key, inputs...)
+	return m.answer(made), err
+}
+
+// A record goes into the store with its own MAC or not at all.
+func TestNoRecordWithoutItsMAC(t *testing.T) {
+	b := banktest.New(t)
+	c := b.Customer()
+	good := b.Store.HSM
+	for name, answer := range map[string]func([][]byte) [][]byte{
+		"none":      func([][]byte) [][]byte { return nil },
+		"too few":   func(m [][]byte) [][]byte { return m[:len(m)-1] },
+		"too many":  func(m [][]byte) [][]byte { return append(m, m[0]) },
+		"short":     func(m [][]byte) [][]byte { m[0] = m[0][:31]; return m },
+		"an absent": func(m [][]byte) [][]byte { m[0] = nil; return m },
+	} {
+		b.Store.HSM = macs{good, answer}
+		if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, parties.CustomerSuspended, "4.6", true); err == nil {
+			t.Errorf("%s: it was settled", name)
+		}
+		b.Store.HSM = good
+		if got, err := b.Store.Customer(t.Context(), c.ID); err != nil || got.State != parties.CustomerActive {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
 	}
 }

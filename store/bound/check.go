@@ -28,6 +28,7 @@ func (s *Store) Checks(secretByID func(context.Context, string) (enrollment.Secr
 		half.name:        checked(s.Half),
 		decision.name:    checked(s.Approval),
 		metadata.name:    checked(s.Metadata),
+		permit.name:      checked(s.Permit),
 		authority.name:   checked(s.Authority),
 		certificate.name: checked(s.Certificate),
 	}

@@ -149,6 +149,12 @@ func (s *Store) Metadata(ctx context.Context, signer string) (tokens.Metadata, e
 	return metadata.check(ctx, s, r, err)
 }
 
+// Permit implements tokens.ImportStore.
+func (s *Store) Permit(ctx context.Context, id string) (tokens.Permit, error) {
+	r, err := s.Engine.Permit(ctx, id)
+	return permit.check(ctx, s, r, err)
+}
+
 // Authority implements ca.Store.
 func (s *Store) Authority(ctx context.Context, id string) (ca.Authority, error) {
 	r, err := s.Engine.Authority(ctx, id)

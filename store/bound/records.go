@@ -37,6 +37,7 @@ var (
 	half        = kind[custody.Half]{name: "half", at: func(r *custody.Half) (string, *[]byte) { return r.Name, &r.MAC }}
 	decision    = kind[approval.Approval]{name: "approval", at: func(r *approval.Approval) (string, *[]byte) { return r.ID, &r.MAC }}
 	metadata    = kind[tokens.Metadata]{name: "metadata", at: func(r *tokens.Metadata) (string, *[]byte) { return r.Signer, &r.MAC }}
+	permit      = kind[tokens.Permit]{name: "permit", at: func(r *tokens.Permit) (string, *[]byte) { return r.ID, &r.MAC }}
 	authority   = kind[ca.Authority]{name: "authority", at: func(r *ca.Authority) (string, *[]byte) { return r.ID, &r.MAC }}
 	certificate = kind[ca.Certificate]{name: "certificate", at: func(r *ca.Certificate) (string, *[]byte) { return r.Serial, &r.MAC }}
 	transaction = kind[payment.Transaction]{name: "transaction", at: func(r *payment.Transaction) (string, *[]byte) { return r.ID, &r.MAC }}
@@ -173,6 +174,9 @@ func (b *signing) sign(e settle.Effect) (_ settle.Effect, err error) {
 		return e, err
 	case custody.SaveHalf:
 		e.Half, err = half.sign(b, e.Half)
+		return e, err
+	case tokens.SavePermit:
+		e.Permit, err = permit.sign(b, e.Permit)
 		return e, err
 	case approval.Save:
 		e.Approval, err = decision.sign(b, e.Approval)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,6 +75,32 @@ func testImports(t *testing.T, s Store) {
 		same(t, "import", got, err, r)
 	}
 	expect(t, "ended", running(), "c")
+}
+
+// testPermits: one is used by one.
+func testPermits(t *testing.T, s Store) {
+	_, err := s.Permit(t.Context(), "im-1")
+	absent(t, "permit", err)
+	p := tokens.Permit{
+		ID: "im-1", File: tokens.PlainFile{SHA256: "00", Size: 7, Name: "seeds.csv", Format: "oath-csv", Profile: "oath", Batch: "B", Branch: "Baku"},
+		State: tokens.PermitAsked, Approval: "ap-1", Maker: "~ayla", Version: 1,
+	}
+	want(t, s, settle.Done, tokens.SavePermit{Permit: p})
+	want(t, s, settle.Exists, tokens.SavePermit{Permit: p})
+	p.State, p.Checker, p.ExpiresAt, p.Version = tokens.PermitOpen, "~orkhan", epoch, 2
+	want(t, s, settle.Done, tokens.SavePermit{Permit: p})
+	got, err := s.Permit(t.Context(), "im-1")
+	same(t, "permit", got, err, p)
+	var done atomic.Int64
+	p.State, p.Version = tokens.PermitUsed, 3
+	parallel(16, func(int) {
+		if settled(t, s, tokens.SavePermit{Permit: p}).Outcome == settle.Done {
+			done.Add(1)
+		}
+	})
+	if done.Load() != 1 {
+		t.Errorf("used %d times", done.Load())
+	}
 }
 
 // testLargeCommand: an import writes hundreds of tokens in one command, whole,

@@ -78,6 +78,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"touches", testTouches},
 		{"secrets", testSecrets},
 		{"imports", testImports},
+		{"permits", testPermits},
 		{"halves of keys", testHalves},
 		{"approvals", testApprovals},
 		{"certificates", testCertificates},

@@ -3,16 +3,15 @@
 //
 // Against whom: whoever wrote the file. Document type declarations, entities,
 // processing instructions and encodings other than UTF-8 are refused; depth,
-// attributes and the length of every tag, text and comment are bounded before the
-// decoder of the standard library collects them; nothing is fetched and nothing
-// expanded. Every fault is a *seedfile.FileError and holds nothing that was read
+// attributes and the length of every tag, text and comment are bounded; nothing is
+// fetched and nothing expanded. What is taken, the decoder of the standard library
+// takes as well and reads alike. Every fault is a *seedfile.FileError and holds nothing that was read
 // between two tags. The buffers that text passes through are cleared.
 package strictxml
 
 import (
 	"bytes"
 	"encoding/xml"
-	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -32,41 +31,30 @@ const (
 // base64 of an encrypted value with room for line breaks.
 const MaxText = 4096
 
-var errCharset = errors.New("strictxml: encoding other than UTF-8")
-
 // Walker goes through one document.
 type Walker struct {
-	src   *source
-	dec   *xml.Decoder
+	lex   *lexer
 	depth int
-	begun bool
 	buf   []byte // text of the element at hand; never grows, so it leaves no copies
 }
 
 // New walks through in.
 func New(in *seedfile.Input) *Walker {
-	src := newSource(in)
-	w := &Walker{src: src, dec: xml.NewDecoder(src), buf: make([]byte, 0, MaxText)}
-	// A declared encoding other than UTF-8 would let two readers see two files.
-	w.dec.CharsetReader = func(string, io.Reader) (io.Reader, error) { return nil, errCharset }
-	return w
+	return &Walker{lex: newLexer(in), buf: make([]byte, 0, MaxText)}
 }
 
 // Close clears the buffers: seeds in the clear passed through them.
 func (w *Walker) Close() {
 	w.wipe()
-	w.src.close()
+	w.lex.close()
 }
 
 // Line is the line reached, from 1.
-func (w *Walker) Line() int {
-	line, _ := w.dec.InputPos()
-	return line
-}
+func (w *Walker) Line() int { return w.lex.line }
 
 // Fault refuses the file at the line reached.
 func (w *Walker) Fault(code seedfile.Code, detail string) error {
-	return &seedfile.FileError{Code: code, Detail: detail, Line: w.Line()}
+	return w.lex.fault(code, detail)
 }
 
 // Root returns the next element on the top level, nil at the end.
@@ -79,11 +67,11 @@ func (w *Walker) Root() (*xml.StartElement, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch t := tok.(type) {
-		case xml.StartElement:
-			return &t, nil
-		case xml.CharData:
-			if len(bytes.Trim(t, seedfile.Blanks)) != 0 {
+		switch tok.kind {
+		case startTag:
+			return &tok.start, nil
+		case text:
+			if len(bytes.Trim(tok.text, seedfile.Blanks)) != 0 {
 				return nil, w.Fault(seedfile.CodeXML, "there is text outside the document")
 			}
 		}
@@ -98,15 +86,15 @@ func (w *Walker) Elements(f func(xml.StartElement) error) error {
 		if err != nil {
 			return err
 		}
-		switch t := tok.(type) {
-		case xml.StartElement:
-			if err := f(t); err != nil {
+		switch tok.kind {
+		case startTag:
+			if err := f(tok.start); err != nil {
 				return err
 			}
-		case xml.EndElement:
+		case endTag:
 			return nil
-		case xml.CharData:
-			if len(bytes.Trim(t, seedfile.Blanks)) != 0 {
+		case text:
+			if len(bytes.Trim(tok.text, seedfile.Blanks)) != 0 {
 				return w.Fault(seedfile.CodeStructure, "there is text between elements")
 			}
 		}
@@ -121,9 +109,7 @@ func (w *Walker) Skip() error {
 		if err != nil {
 			return err
 		}
-		if t, ok := tok.(xml.CharData); ok {
-			clear(t)
-		}
+		clear(tok.text)
 	}
 	return nil
 }
@@ -132,24 +118,24 @@ func (w *Walker) Skip() error {
 // than MaxText is long and comes out empty, never cut short: half a number is
 // another number. Pieces parted by a comment are joined for the same reason. The
 // bytes are good until the next call of Text.
-func (w *Walker) Text() (text []byte, long bool, err error) {
+func (w *Walker) Text() (value []byte, long bool, err error) {
 	w.wipe()
 	for {
 		tok, err := w.next()
 		if err != nil {
 			return nil, false, err
 		}
-		switch t := tok.(type) {
-		case xml.CharData:
-			if len(w.buf)+len(t) > MaxText {
+		switch tok.kind {
+		case text:
+			if len(w.buf)+len(tok.text) > MaxText {
 				long = true
 			} else {
-				w.buf = append(w.buf, t...)
+				w.buf = append(w.buf, tok.text...)
 			}
-			clear(t) // this is the decoder's own buffer: it may have held a seed
-		case xml.StartElement:
+			clear(tok.text) // this is the lexer's own buffer: it may have held a seed
+		case startTag:
 			return nil, false, w.Fault(seedfile.CodeStructure, "there is an element inside a value")
-		case xml.EndElement:
+		case endTag:
 			if long {
 				w.wipe()
 			}
@@ -174,40 +160,24 @@ func Attribute(e xml.StartElement, name string) (string, bool) {
 	return "", false
 }
 
-// next returns the next token, with comments left out. It returns io.EOF after
-// the last one, outside every element.
-func (w *Walker) next() (xml.Token, error) {
-	for {
-		w.src.budget = maxToken
-		tok, err := w.dec.Token()
-		if err != nil {
-			return nil, w.failed(err)
-		}
-		first := !w.begun
-		w.begun = true
-		switch t := tok.(type) {
-		case xml.Comment:
-			continue
-		case xml.Directive:
-			return nil, w.Fault(seedfile.CodeForbidden, "a document type declaration is not accepted")
-		case xml.ProcInst:
-			if first && t.Target == "xml" {
-				continue
-			}
-			return nil, w.Fault(seedfile.CodeForbidden, "a processing instruction is not accepted")
-		case xml.StartElement:
-			if err := w.enter(t); err != nil {
-				return nil, err
-			}
-		case xml.EndElement:
-			w.depth--
-		}
-		return tok, nil
+// next returns the next token. It returns io.EOF after the last one, outside every
+// element.
+func (w *Walker) next() (token, error) {
+	t, err := w.lex.next()
+	if err != nil {
+		return token{}, err
 	}
+	switch t.kind {
+	case startTag:
+		return t, w.enter(t.start)
+	case endTag:
+		w.depth--
+	}
+	return t, nil
 }
 
-// enter checks a start tag. The decoder takes attributes given twice and
-// prefixes nobody declared, which other readers may understand differently.
+// enter checks a start tag. The lexer takes attributes given twice and prefixes
+// nobody declared, which other readers may understand differently.
 func (w *Walker) enter(e xml.StartElement) error {
 	w.depth++
 	if w.depth > maxDepth {
@@ -233,26 +203,3 @@ func (w *Walker) enter(e xml.StartElement) error {
 // declared tells a namespace, which is an absolute URI, from the bare prefix
 // that the decoder leaves where none was declared.
 func declared(n xml.Name) bool { return n.Space == "" || strings.Contains(n.Space, ":") }
-
-// failed turns an error of the decoder into what it means for the file.
-func (w *Walker) failed(err error) error {
-	var refused *seedfile.FileError
-	var syntax *xml.SyntaxError
-	switch {
-	case errors.As(w.src.err, &refused):
-		return w.Fault(refused.Code, refused.Detail)
-	case w.src.err != nil:
-		return w.src.err // the disk or the network, not the file
-	case err == io.EOF:
-		return io.EOF
-	case errors.Is(err, errCharset):
-		return w.Fault(seedfile.CodeEncoding, "the file is not in UTF-8: save it in UTF-8")
-	case errors.As(err, &syntax) && syntax.Msg == "unexpected EOF":
-		return w.Fault(seedfile.CodeXML, "the file ends too early")
-	case errors.As(err, &syntax) && strings.HasPrefix(syntax.Msg, "invalid character entity"):
-		return w.Fault(seedfile.CodeForbidden, "an entity is not accepted")
-	case errors.As(err, &syntax):
-		return w.Fault(seedfile.CodeXML, "not well-formed XML: "+seedfile.Clean(syntax.Msg, 80))
-	}
-	return w.Fault(seedfile.CodeXML, "not well-formed XML")
-}
