@@ -1,12 +1,9 @@
 package agent_test
 
 import (
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -24,7 +21,6 @@ import (
 	"mohur/authn/card"
 	"mohur/authn/pkitest"
 	"mohur/authn/revocation"
-	"mohur/canonical"
 )
 
 // TestMain: the test's own binary is the child.
@@ -35,16 +31,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const issuer = "https://mohur.bank.example"
-
 // desk is a customer's desk: a site of the bank, a card, the agent.
 type desk struct {
 	t     *testing.T
 	card  *agenttest.SoftCard
 	root  *pkitest.Pair
 	pairs []*pkitest.Pair
-	site  *httptest.Server
-	texts map[string][]byte
+	site  *agenttest.Site
 	agent *agent.Agent
 	shown *dialogtest.Script
 }
@@ -53,7 +46,7 @@ type desk struct {
 // it one for signing.
 func newDesk(t *testing.T, kinds ...string) *desk {
 	t.Helper()
-	d := &desk{t: t, root: pkitest.Root(t, "Root"), texts: map[string][]byte{}}
+	d := &desk{t: t, root: pkitest.Root(t, "Root")}
 	var keys []agenttest.Key
 	for _, kind := range kinds {
 		make := d.root.Card
@@ -65,52 +58,18 @@ func newDesk(t *testing.T, kinds ...string) *desk {
 		keys = append(keys, agenttest.Key{Certificate: p.Certificate, Key: p.Key})
 	}
 	d.card = agenttest.NewSoftCard(t, "card", keys...)
-	d.site = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		text, ok := d.texts[strings.TrimPrefix(r.URL.Path, linked.Path)]
-		if !ok {
-			http.NotFound(w, r)
-			return
-		}
-		_, _ = w.Write(text)
-	}))
-	t.Cleanup(d.site.Close)
+	d.site = agenttest.NewSite(t, nil)
 	catalog, err := device.Load("")
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.agent = &agent.Agent{
-		Config:   &agent.Config{Bank: "A Bank", Origins: []string{d.site.URL}, Issuers: []string{issuer}, Language: "en"},
+		Config:   &agent.Config{Bank: "A Bank", Origins: []string{d.site.URL}, Issuers: []string{agenttest.Issuer}, Language: "en"},
 		Cards:    &agent.Devices{Catalog: catalog, Modules: []string{d.card.Module}, Runner: pkcs11.Runner{Env: d.card.Env(), Deadline: 20 * time.Second}},
-		Resolver: &linked.Resolver{Issuers: []string{issuer}}, Version: "1.2.3",
+		Resolver: &linked.Resolver{Issuers: []string{agenttest.Issuer}}, Version: "1.2.3",
 		Dialog: func(words.Language) (dialog.Dialog, error) { return d.shown, nil },
 	}
 	return d
-}
-
-// text puts a challenge text of the type on the site and returns it.
-func (d *desk) text(typ string, more map[string]any) []byte {
-	d.t.Helper()
-	m := map[string]any{"v": 1, "typ": typ, "iss": issuer, "sub": "C-1", "nonce": "AAECAwQFBgcICQoLDA0ODw", "exp": time.Now().Add(5 * time.Minute).Unix()}
-	if typ == "payment" {
-		m["reference"], m["purpose"], m["amount"] = "INV-7", "rent", map[string]any{"value": "12500.00", "currency": "AZN"}
-		m["payer"] = map[string]any{"name": "Aysel", "account": "AZ21", "bank": "A Bank"}
-		m["payee"] = map[string]any{"name": "Nigar MMC", "account": "AZ77", "bank": "B Bank", "country": "AZ"}
-	}
-	for k, v := range more {
-		m[k] = v
-	}
-	text, err := canonical.JSON(m)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	sum := sha256.Sum256(text)
-	d.texts[base64.RawURLEncoding.EncodeToString(sum[:])] = text
-	return text
-}
-
-func sum64(text []byte) string {
-	sum := sha256.Sum256(text)
-	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // do has the agent do a command while the customer answers.
@@ -140,7 +99,7 @@ func (d *desk) do(command string, args map[string]any, answers ...dialogtest.Ans
 
 func (d *desk) logIn(text []byte, answers ...dialogtest.Answer) (json.RawMessage, error) {
 	d.t.Helper()
-	return d.do(agent.Authenticate, map[string]any{"challengeNonce": sum64(text)}, answers...)
+	return d.do(agent.Authenticate, map[string]any{"challengeNonce": agenttest.Nonce(text)}, answers...)
 }
 
 var rightPIN = dialogtest.Answer{PIN: agenttest.PIN}

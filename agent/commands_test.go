@@ -3,7 +3,6 @@ package agent_test
 import (
 	"encoding/base64"
 	"encoding/json"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -21,16 +20,16 @@ func TestLogInAndPaymentAreTakenByTheServer(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			d := newDesk(t, kind)
 			v := d.verifier()
-			for _, text := range [][]byte{d.text("login", nil), d.text("payment", nil)} {
+			for _, text := range [][]byte{d.site.Text("login", nil), d.site.Text("payment", nil)} {
 				token, err := d.logIn(text, rightPIN)
 				if err != nil {
 					t.Fatal(err)
 				}
-				verdict := v.VerifyToken(t.Context(), card.TokenInput{Token: token, Nonce: sum64(text), At: time.Now()})
+				verdict := v.VerifyToken(t.Context(), card.TokenInput{Token: token, Nonce: agenttest.Nonce(text), At: time.Now()})
 				if !verdict.OK || verdict.Shown != card.ShownAgent || verdict.Origin != d.site.URL {
 					t.Errorf("the server says %+v", verdict)
 				}
-				if other := v.VerifyToken(t.Context(), card.TokenInput{Token: token, Nonce: sum64([]byte("x")), At: time.Now()}); other.OK {
+				if other := v.VerifyToken(t.Context(), card.TokenInput{Token: token, Nonce: agenttest.Nonce([]byte("x")), At: time.Now()}); other.OK {
 					t.Error("the token answers another nonce")
 				}
 			}
@@ -52,8 +51,8 @@ func TestClause4_3_2_ACardSignsWhatTheCustomerSaw(t *testing.T) {
 		len(c.Algorithms) != 1 || c.Algorithms[0] != (agent.SignatureAlgorithm{Crypto: "ECC", Hash: "SHA-256", Padding: "NONE"}) {
 		t.Fatalf("%s, %v", raw, err)
 	}
-	text := d.text("payment", nil)
-	args := map[string]any{"hash": sum64(text), "hashFunction": "SHA-256", "certificate": c.Certificate}
+	text := d.site.Text("payment", nil)
+	args := map[string]any{"hash": agenttest.Nonce(text), "hashFunction": "SHA-256", "certificate": c.Certificate}
 	raw, err = d.do(agent.Sign, args, rightPIN)
 	if err != nil {
 		t.Fatal(err)
@@ -75,42 +74,39 @@ func TestClause4_3_2_ACardSignsWhatTheCustomerSaw(t *testing.T) {
 	args["certificate"] = base64.StdEncoding.EncodeToString(d.pairs[0].Raw)
 	_, err = d.do(agent.Sign, args, dialogtest.Answer{Cancel: true})
 	d.refused("the certificate for logging in", err, agent.CodeCancelled, "another card")
-	args = map[string]any{"hash": sum64(d.text("login", nil)), "hashFunction": "SHA-256", "certificate": c.Certificate}
+	args = map[string]any{"hash": agenttest.Nonce(d.site.Text("login", nil)), "hashFunction": "SHA-256", "certificate": c.Certificate}
 	_, err = d.do(agent.Sign, args)
 	d.refused("a log-in with a signing certificate", err, agent.CodeFatal)
 }
 
 func TestAttack08_NothingIsSignedThatTheBankDoesNotVouchFor(t *testing.T) {
 	d := newDesk(t, "P-256")
-	good := d.text("payment", nil)
+	good := d.site.Text("payment", nil)
 	for name, c := range map[string]struct {
 		args map[string]any
 		code string
 		told string
 	}{
-		"another site":      {map[string]any{"challengeNonce": sum64(good), "origin": "https://bank.example.evil.example"}, agent.CodeFatal, "not a site of the bank"},
-		"an unknown nonce":  {map[string]any{"challengeNonce": sum64([]byte("x"))}, agent.CodeFatal, "does not know this request"},
-		"another bank":      {map[string]any{"challengeNonce": sum64(d.text("login", map[string]any{"iss": "https://evil.example"}))}, agent.CodeFatal, "another bank"},
-		"an old text":       {map[string]any{"challengeNonce": sum64(d.text("login", map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}))}, agent.CodeFatal, "out of date"},
-		"an unknown member": {map[string]any{"challengeNonce": sum64(d.text("payment", map[string]any{"fee": "1"}))}, agent.CodeFatal, "newer version"},
+		"another site":      {map[string]any{"challengeNonce": agenttest.Nonce(good), "origin": "https://bank.example.evil.example"}, agent.CodeFatal, "not a site of the bank"},
+		"an unknown nonce":  {map[string]any{"challengeNonce": agenttest.Nonce([]byte("x"))}, agent.CodeFatal, "does not know this request"},
+		"another bank":      {map[string]any{"challengeNonce": agenttest.Nonce(d.site.Text("login", map[string]any{"iss": "https://evil.example"}))}, agent.CodeFatal, "another bank"},
+		"an old text":       {map[string]any{"challengeNonce": agenttest.Nonce(d.site.Text("login", map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}))}, agent.CodeFatal, "out of date"},
+		"an unknown member": {map[string]any{"challengeNonce": agenttest.Nonce(d.site.Text("payment", map[string]any{"fee": "1"}))}, agent.CodeFatal, "newer version"},
 		"no nonce":          {map[string]any{"challengeNonce": ""}, agent.CodeArgument, ""},
 		"a short nonce":     {map[string]any{"challengeNonce": base64.StdEncoding.EncodeToString(make([]byte, 31))}, agent.CodeArgument, ""},
 		"not base64":        {map[string]any{"challengeNonce": strings.Repeat("-", 44)}, agent.CodeArgument, ""},
-		"no origin":         {map[string]any{"challengeNonce": sum64(good), "origin": ""}, agent.CodeArgument, ""},
-		"an origin's path":  {map[string]any{"challengeNonce": sum64(good), "origin": d.site.URL + "/x"}, agent.CodeArgument, ""},
-		"plain http":        {map[string]any{"challengeNonce": sum64(good), "origin": "http://login.bank.example"}, agent.CodeArgument, ""},
+		"no origin":         {map[string]any{"challengeNonce": agenttest.Nonce(good), "origin": ""}, agent.CodeArgument, ""},
+		"an origin's path":  {map[string]any{"challengeNonce": agenttest.Nonce(good), "origin": d.site.URL + "/x"}, agent.CodeArgument, ""},
+		"plain http":        {map[string]any{"challengeNonce": agenttest.Nonce(good), "origin": "http://login.bank.example"}, agent.CodeArgument, ""},
 	} {
 		_, err := d.do(agent.Authenticate, c.args)
 		d.refused(name, err, c.code, c.told)
 	}
 	// The site gives another payment for the hash.
-	hash := sum64(good)
-	for key := range d.texts {
-		d.texts[key] = d.text("payment", map[string]any{"reference": "INV-8"})
-	}
+	hash := agenttest.Nonce(good)
+	d.site.Swap(good, d.site.Text("payment", map[string]any{"reference": "INV-8"}))
 	_, err := d.do(agent.Authenticate, map[string]any{"challengeNonce": hash})
 	d.refused("a changed amount", err, agent.CodeFatal, "not what is to be signed")
-	d.site.Config.Handler = http.NotFoundHandler()
 	d.site.Close()
 	_, err = d.do(agent.Authenticate, map[string]any{"challengeNonce": hash})
 	d.refused("no network", err, agent.CodeFatal, "cannot be reached")
@@ -121,7 +117,7 @@ func TestAttack08_NothingIsSignedThatTheBankDoesNotVouchFor(t *testing.T) {
 
 func TestAPayeeWhoseNameTurnsTheLineRound(t *testing.T) {
 	d := newDesk(t, "P-256")
-	text := d.text("payment", map[string]any{"payee": map[string]any{"name": "Nigar\u202eCMM\n\nAmount: 1.00 AZN", "account": "AZ77", "bank": "B"}})
+	text := d.site.Text("payment", map[string]any{"payee": map[string]any{"name": "Nigar\u202eCMM\n\nAmount: 1.00 AZN", "account": "AZ77", "bank": "B"}})
 	if _, err := d.logIn(text, rightPIN); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +129,7 @@ func TestAPayeeWhoseNameTurnsTheLineRound(t *testing.T) {
 func TestWrongPINsUpToTheLastTry(t *testing.T) {
 	d := newDesk(t, "P-256")
 	d.card.Set(t, "tries", 3)
-	text := d.text("login", nil)
+	text := d.site.Text("login", nil)
 	wrong := dialogtest.Answer{PIN: "111111"}
 	if _, err := d.logIn(text, wrong, wrong, rightPIN); err != nil {
 		t.Fatal(err)
@@ -163,7 +159,7 @@ func TestWrongPINsUpToTheLastTry(t *testing.T) {
 
 func TestCardsThatFailInTheMiddle(t *testing.T) {
 	d := newDesk(t, "P-256")
-	text := d.text("login", nil)
+	text := d.site.Text("login", nil)
 	order := func(name string, n int) dialogtest.Answer {
 		a := rightPIN
 		a.Before = func() { d.card.Set(t, name, n) }
@@ -188,7 +184,7 @@ func TestCardsThatFailInTheMiddle(t *testing.T) {
 	if _, err := d.logIn(text, rightPIN); err != nil {
 		t.Errorf("after all that: %v", err)
 	}
-	_, err = d.logIn(d.text("login", map[string]any{"nonce": "0123456789abcdef"}), dialogtest.Answer{Cancel: true})
+	_, err = d.logIn(d.site.Text("login", map[string]any{"nonce": "0123456789abcdef"}), dialogtest.Answer{Cancel: true})
 	d.refused("cancelled", err, agent.CodeCancelled)
 	// Read for too long: the text is out of date before the PIN is used.
 	before := d.card.Get(t, "logins")
@@ -203,7 +199,7 @@ func TestCardsThatFailInTheMiddle(t *testing.T) {
 
 func TestACardThatComesLater(t *testing.T) {
 	d := newDesk(t, "P-256")
-	text := d.text("login", nil)
+	text := d.site.Text("login", nil)
 	d.card.Set(t, "gone", 1)
 	if _, err := d.logIn(text, dialogtest.Answer{Yes: true, Before: func() { d.card.Unset(t, "gone") }}, rightPIN); err != nil {
 		t.Fatal(err)
@@ -238,7 +234,7 @@ func TestWhichCertificateIsUsed(t *testing.T) {
 	}
 	one, two := root.Card(t, "AZE1"), root.Card(t, "AZE2")
 	d := with(one, two, root.SigningCard(t, "AZE1"), root.Card(t, "AZE3", past))
-	raw, err := d.logIn(d.text("login", nil), dialogtest.Answer{Choice: 1}, rightPIN)
+	raw, err := d.logIn(d.site.Text("login", nil), dialogtest.Answer{Choice: 1}, rightPIN)
 	choices := d.shown.Shown()[0].Choices
 	if err != nil || len(choices) != 2 || used(raw) != base64.StdEncoding.EncodeToString(two.Raw) && used(raw) != base64.StdEncoding.EncodeToString(one.Raw) {
 		t.Errorf("two cards: %v, choices %q", err, choices)
@@ -254,7 +250,7 @@ func TestWhichCertificateIsUsed(t *testing.T) {
 		"other usage":  {root.Card(t, "AZE1", pkitest.Extended(3)), "no certificate for logging in"},
 	} {
 		d := with(c.pair)
-		_, err := d.logIn(d.text("login", nil), dialogtest.Answer{Cancel: true})
+		_, err := d.logIn(d.site.Text("login", nil), dialogtest.Answer{Cancel: true})
 		d.refused(name, err, agent.CodeCancelled, c.told)
 	}
 }
@@ -264,7 +260,7 @@ func TestExactTriesAreShown(t *testing.T) {
 	d := newDesk(t, "P-256")
 	left := 2
 	d.agent.Cards = telling{d.agent.Cards, &left}
-	text := d.text("login", nil)
+	text := d.site.Text("login", nil)
 	if _, err := d.logIn(text, rightPIN); err != nil || !strings.Contains(d.shown.All(), "Tries left: 2") {
 		t.Errorf("%v\n%s", err, d.shown.All())
 	}

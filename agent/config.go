@@ -23,6 +23,9 @@ type Config struct {
 	Profiles string   // a file with device profiles of the bank's own; ""
 	CAFile   string   // PEM certificates to trust for the origins instead of the system's; ""
 	Port     int      // of the loopback fallback
+
+	Host       string   // native messaging host of the bank's own extension; "": az.mohur.card
+	Extensions []string // that may use it, by id; none: the one that comes with the agent
 }
 
 // DefaultPort is where the loopback fallback listens unless the bank says otherwise.
@@ -88,6 +91,9 @@ func ParseConfig(path string, text []byte) (*Config, error) {
 		"profiles": func(v value) string { return v.text(&c.Profiles) },
 		"ca_file":  func(v value) string { return v.text(&c.CAFile) },
 		"port":     func(v value) string { return v.number(&c.Port) },
+
+		"host":       func(v value) string { return v.text(&c.Host) },
+		"extensions": func(v value) string { return v.list(&c.Extensions) },
 	}}
 	r.read(text)
 	c.check(r.fault)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"mohur/agent"
+	"mohur/agent/agenttest"
 	"mohur/agent/dialog/dialogtest"
 )
 
@@ -45,7 +46,7 @@ func command(command string, args map[string]any) string {
 func TestLoopback(t *testing.T) {
 	d := newDesk(t, "P-256")
 	h := agent.NewLoopback(d.agent, port)
-	logIn := command(agent.Authenticate, map[string]any{"challengeNonce": sum64(d.text("login", nil))})
+	logIn := command(agent.Authenticate, map[string]any{"challengeNonce": agenttest.Nonce(d.site.Text("login", nil))})
 	d.shown = dialogtest.New(dialogtest.Answer{Yes: true}, rightPIN)
 	w := serve(h, d.request("POST", logIn, func(r *http.Request) { r.Host = fmt.Sprintf("localhost:%d", port) }))
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `"format":"mohur:1"`) || w.Header().Get("Access-Control-Allow-Origin") != d.site.URL || w.Header().Get("Vary") != "Origin" {
@@ -76,7 +77,7 @@ func TestAttack08_PagesThatAreNotTheBanksReachNoCard(t *testing.T) {
 	d := newDesk(t)
 	h := agent.NewLoopback(d.agent, port)
 	d.shown = dialogtest.New()
-	logIn := command(agent.Authenticate, map[string]any{"challengeNonce": sum64(d.text("login", nil))})
+	logIn := command(agent.Authenticate, map[string]any{"challengeNonce": agenttest.Nonce(d.site.Text("login", nil))})
 	for name, c := range map[string]struct {
 		code   int
 		change func(*http.Request)
@@ -123,7 +124,7 @@ func TestOneRequestAtATime(t *testing.T) {
 	asked, ctx := make(chan struct{}), t.Context()
 	ctx, cancel := context.WithCancel(ctx)
 	d.shown = dialogtest.New(dialogtest.Answer{Hang: true, Before: func() { close(asked) }})
-	logIn := command(agent.Authenticate, map[string]any{"challengeNonce": sum64(d.text("login", nil))})
+	logIn := command(agent.Authenticate, map[string]any{"challengeNonce": agenttest.Nonce(d.site.Text("login", nil))})
 	done := make(chan *httptest.ResponseRecorder)
 	go func() { done <- serve(h, d.request("POST", logIn, nil).WithContext(ctx)) }()
 	<-asked

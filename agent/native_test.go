@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"mohur/agent"
+	"mohur/agent/agenttest"
 	"mohur/agent/dialog"
 	"mohur/agent/dialog/dialogtest"
 	"mohur/agent/words"
@@ -60,7 +61,7 @@ func TestNativeProtocol(t *testing.T) {
 	}
 	d.shown = dialogtest.New(rightPIN)
 	args, _ := json.Marshal(map[string]any{"command": "authenticate", "arguments": map[string]any{
-		"challengeNonce": sum64(d.text("login", nil)), "origin": d.site.URL, "lang": "ru", "libraryVersion": "of the future"}})
+		"challengeNonce": agenttest.Nonce(d.site.Text("login", nil)), "origin": d.site.URL, "lang": "ru", "libraryVersion": "of the future"}})
 	got := run(message(string(args)))
 	if len(got) != 2 || got[0] != `{"version":"2.9.0"}` {
 		t.Fatalf("%q", got)
@@ -95,7 +96,7 @@ func TestWhenTheBrowserGoesTheDialogGoes(t *testing.T) {
 	d := newDesk(t, "P-256")
 	gone := make(chan struct{})
 	d.shown = dialogtest.New(dialogtest.Answer{Hang: true, Before: func() { close(gone) }})
-	args, _ := json.Marshal(map[string]any{"command": "authenticate", "arguments": map[string]any{"challengeNonce": sum64(d.text("login", nil)), "origin": d.site.URL}})
+	args, _ := json.Marshal(map[string]any{"command": "authenticate", "arguments": map[string]any{"challengeNonce": agenttest.Nonce(d.site.Text("login", nil)), "origin": d.site.URL}})
 	var out bytes.Buffer
 	if err := d.agent.Native(t.Context(), closing{bytes.NewReader(message(string(args))), gone}, &out); err != nil {
 		t.Fatal(err)
@@ -115,7 +116,7 @@ func TestAnAgentThatIsNotSetUpSaysSo(t *testing.T) {
 	}
 	d := newDesk(t)
 	d.agent.Dialog = func(words.Language) (dialog.Dialog, error) { return nil, dialog.ErrNone }
-	_, err := d.logIn(d.text("login", nil))
+	_, err := d.logIn(d.site.Text("login", nil))
 	if code(err) != agent.CodeFatal || !strings.Contains(err.Error(), "terminal") {
 		t.Errorf("without a dialog: %v", err)
 	}

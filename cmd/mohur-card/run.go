@@ -85,7 +85,8 @@ has the card sign. The commands below are for trying and for a helpdesk.`,
 		},
 		SilenceErrors: true, SilenceUsage: true,
 	}
-	root.AddCommand(p.readersCommand(), p.watchCommand(), p.authenticateCommand(), p.certificateCommand(), p.signCommand(), p.serveCommand(), p.versionCommand())
+	root.AddCommand(p.readersCommand(), p.watchCommand(), p.authenticateCommand(), p.certificateCommand(), p.signCommand(), p.serveCommand(), p.versionCommand(),
+		p.installCommand(), p.uninstallCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
 	return root
