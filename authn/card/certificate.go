@@ -34,8 +34,8 @@ type offered struct {
 	record  Record
 }
 
-// certificate judges the certificate itself, in the order of the package's
-// documentation: its form, its usage, policies, dates, chain, revocation.
+// certificate judges the certificate itself, in the order that
+// docs/cards.md tells: its form, its usage, policies, dates, chain, revocation.
 func (v *Verifier) certificate(ctx context.Context, der []byte, u use, at time.Time, stored *Record, out *Verdict) (*offered, error) {
 	c, err := x509.ParseCertificate(der)
 	if err != nil {

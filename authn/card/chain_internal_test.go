@@ -2,6 +2,7 @@ package card
 
 import (
 	"context"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
 	"math/big"
@@ -102,6 +103,25 @@ func TestOddRSAKeys(t *testing.T) {
 		err := person(&x509.Certificate{PublicKey: &k.key, KeyUsage: x509.KeyUsageDigitalSignature})
 		if (err == nil) != k.good || err != nil && reasonOf(err) != WeakKey {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// r and s are held within the order here, whatever crypto/ecdsa does with others.
+func TestNumbers(t *testing.T) {
+	order := elliptic.P256().Params().N
+	last := new(big.Int).Sub(order, big.NewInt(1))
+	for _, c := range []struct {
+		r, s *big.Int
+		good bool
+	}{
+		{big.NewInt(1), last, true}, {last, big.NewInt(1), true}, {new(big.Int), last, false}, {last, new(big.Int), false},
+		{order, last, false}, {last, order, false},
+	} {
+		signature := append(c.r.FillBytes(make([]byte, 32)), c.s.FillBytes(make([]byte, 32))...)
+		r, s, ok := numbers(elliptic.P256(), signature)
+		if ok != c.good || ok && (r.Cmp(c.r) != 0 || s.Cmp(c.s) != 0) {
+			t.Errorf("%v, %v: %t", c.r, c.s, ok)
 		}
 	}
 }

@@ -189,14 +189,15 @@ func (i Issuer) compile() (*profile, error) {
 			p.intermediates.AddCert(c)
 		}
 	}
-	for field, l := range map[string]struct {
+	for _, l := range []struct {
+		field  string
 		dotted []string
 		to     *[]x509.OID
-	}{"policies": {i.Policies, &p.policies}, "disallowed": {i.Disallowed, &p.disallowed}} {
+	}{{"policies", i.Policies, &p.policies}, {"disallowed", i.Disallowed, &p.disallowed}} {
 		for n, d := range l.dotted {
 			oid, err := x509.ParseOID(d)
 			if err != nil || oid.String() != d {
-				fault("%s[%d]: %q is not a dotted object identifier, as 1.3.6.1.4.1.51361.1.1.3", field, n, clip(d))
+				fault("%s[%d]: %q is not a dotted object identifier, as 1.3.6.1.4.1.51361.1.1.3", l.field, n, clip(d))
 				continue
 			}
 			*l.to = append(*l.to, oid)

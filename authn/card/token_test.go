@@ -188,7 +188,8 @@ func TestECDSASignatures(t *testing.T) {
 			"r is 0": {join(zero, s), card.WrongSignature}, "s is 0": {join(r, zero), card.WrongSignature}, "both 0": {join(zero, zero), card.WrongSignature},
 			"r is n": {join(tooBig, s), card.WrongSignature}, "s is n": {join(r, tooBig), card.WrongSignature},
 			"a byte more": {join(good, zero[:1]), card.WrongSignature}, "a byte less": {good[1:], card.WrongSignature},
-			"a zero before each": {join(zero[:1], r, zero[:1], s), card.WrongSignature}, "s and r": {join(s, r), card.WrongSignature},
+			"a zero before each": {join(zero[:1], r, zero[:1], s), card.WrongSignature}, "a zero before s": {join(r, zero[:1], s), card.WrongSignature},
+			"s and r":      {join(s, r), card.WrongSignature},
 			"DER":          {der(t, struct{ R, S *big.Int }{new(big.Int).SetBytes(r), new(big.Int).SetBytes(s)}), card.WrongSignature},
 			"another card": {signed(t, b.middle.Card(t, person, pkitest.Kind(kind)), n), card.WrongSignature},
 		} {

@@ -32,7 +32,7 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // newBench has rules with OCSP alone.
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{T: t, ca: pkitest.Root(t, "CA"), checker: &revocation.Checker{}}
+	b := &bench{T: t, ca: pkitest.Root(t, "CA"), checker: &revocation.Checker{Timeout: time.Minute}}
 	b.now.Store(&start)
 	b.ocsp, b.crl = b.ca.OCSP(), b.ca.CRL()
 	b.ocsp.Clock(b.clock)
