@@ -31,6 +31,8 @@ var (
 	PIV = unhex("3b85016d6f687572e9")
 	// ACOS5 is that of an ACOS5-64 v2.00.
 	ACOS5 = unhex("3bbe9600004105200000000000000000009000")
+	// YubiKey is that of a YubiKey 5.
+	YubiKey = unhex("3bfd1300008131fe158073c021c057597562694b657940")
 )
 
 // Settings make a card. Zero values are those of a card as it is bought.
@@ -44,6 +46,8 @@ type Settings struct {
 	// PKCS1Only refuses every RSA input but EMSA-PKCS1-v1_5 of a DigestInfo, and
 	// elliptic curves: all that ACOS5 can do.
 	PKCS1Only bool
+	// Attestation makes it a YubiKey; give it that ATR, too. nil: none.
+	Attestation *Attestation
 }
 
 // Card is a virtual PIV card. It is safe for concurrent use.
@@ -54,6 +58,7 @@ type Card struct {
 	pin     secret
 	puk     secret
 	keys    map[Slot]crypto.Signer
+	made    map[Slot]bool  // keys made on the card
 	objects map[int][]byte // contents of the data objects, by tag
 	apdus   int
 	signed  int
@@ -94,8 +99,11 @@ func New(s Settings) *Card {
 	}
 	guid := make([]byte, 16)
 	_, _ = rand.Read(guid)
-	c := &Card{settings: s, keys: map[Slot]crypto.Signer{}, objects: map[int][]byte{}}
+	c := &Card{settings: s, keys: map[Slot]crypto.Signer{}, made: map[Slot]bool{}, objects: map[int][]byte{}}
 	c.pin, c.puk = newSecret(s.PIN, s.Tries), newSecret(s.PUK, s.Tries)
+	if a := s.Attestation; a != nil {
+		c.objects[0x5fff01] = certificateObject(a.Certificate)
+	}
 	chuid := bytes.Join([][]byte{
 		tlv(0x30, unhex("d4e739da739ced39ce739d836858210842108421c84210c3eb")...),
 		tlv(0x34, guid...), tlv(0x35, []byte("20491231")...), tlv(0x3e), tlv(0xfe),
@@ -116,10 +124,15 @@ func (c *Card) Put(slot Slot, key crypto.Signer, certificate []byte) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.keys[slot] = key
+	c.keys[slot], c.made[slot] = key, false
 	if certificate != nil {
-		c.objects[certificateOf[slot]] = bytes.Join([][]byte{tlv(0x70, certificate...), tlv(0x71, 0), tlv(0xfe)}, nil)
+		c.objects[certificateOf[slot]] = certificateObject(certificate)
 	}
+}
+
+// certificateObject is the content of an object with a certificate, not compressed.
+func certificateObject(der []byte) []byte {
+	return bytes.Join([][]byte{tlv(0x70, der...), tlv(0x71, 0), tlv(0xfe)}, nil)
 }
 
 // Certificate returns the certificate in a slot, or nil.
@@ -256,6 +269,8 @@ func (c *Card) execute(cmd command) ([]byte, status) {
 		return c.generate(cmd)
 	case 0xdb:
 		return c.putData(cmd)
+	case 0xf8, 0xf9, 0xfd:
+		return c.yubico(cmd)
 	}
 	return nil, swWrongINS
 }

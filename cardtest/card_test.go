@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"io"
 	"math/big"
 	"net"
@@ -256,6 +257,40 @@ func TestManagement(t *testing.T) {
 	h.Reset()
 	h.want(swOK, 0xa4, 4, 0, application...)
 	h.want(swSecurity, 0xdb, 0x3f, 0xff, object...)
+}
+
+// A card attests what it made, and nothing else.
+func TestAttestation(t *testing.T) {
+	root := pkitest.Root(t, "Maker")
+	device := root.Authority(t, "Yubico PIV Attestation")
+	c := New(Settings{ATR: YubiKey, Attestation: &Attestation{Key: device.Key, Certificate: device.Raw, Serial: 12345}})
+	c.Put(Authentication, pkitest.Key(t, "P-256"), nil)
+	h := selected(t, c)
+	if out := h.want(swOK, 0xf8, 0, 0); !bytes.Equal(out, []byte{0, 0, 0x30, 0x39}) {
+		t.Errorf("serial %x", out)
+	}
+	if out := h.want(swOK, 0xfd, 0, 0); len(out) != 3 {
+		t.Errorf("version %x", out)
+	}
+	h.want(swWrongData, 0xf9, byte(Authentication), 0)
+	c.manager = true
+	h.want(swOK, 0x47, 0, byte(Authentication), tlv(0xac, tlv(0x80, algRSA2048)...)...)
+	made, err := x509.ParseCertificate(h.want(swOK, 0xf9, byte(Authentication), 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := made.CheckSignatureFrom(device.Certificate); err != nil {
+		t.Error(err)
+	}
+	if !made.PublicKey.(*rsa.PublicKey).Equal(c.Public(Authentication)) {
+		t.Error("the attestation is for another key")
+	}
+	if objects, _ := template(h.want(swOK, 0xcb, 0x3f, 0xff, tlv(0x5c, 0x5f, 0xff, 1)...), 0x53); !bytes.Equal(objects[0x70], device.Raw) {
+		t.Error("the device's own certificate is not there")
+	}
+	c.Put(Authentication, pkitest.Key(t, "P-256"), nil)
+	h.want(swWrongData, 0xf9, byte(Authentication), 0)
+	selected(t, New(Settings{})).want(swWrongINS, 0xf9, byte(Authentication), 0)
 }
 
 func TestFrames(t *testing.T) {

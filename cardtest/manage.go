@@ -92,7 +92,7 @@ func (c *Card) generate(cmd command) ([]byte, status) {
 	if _, curve := key.(*ecdsa.PrivateKey); curve && c.settings.PKCS1Only {
 		return nil, swWrongData
 	}
-	c.keys[Slot(cmd.p2)] = key
+	c.keys[Slot(cmd.p2)], c.made[Slot(cmd.p2)] = key, true
 	switch k := key.Public().(type) {
 	case *rsa.PublicKey:
 		return tlv(0x7f49, append(tlv(0x81, k.N.Bytes()...), tlv(0x82, big.NewInt(int64(k.E)).Bytes()...)...)...), swOK

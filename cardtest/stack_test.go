@@ -131,6 +131,23 @@ func TestPKCS1Only(t *testing.T) {
 	}
 }
 
+// OpenSC drives it as a YubiKey by its ATR, and reads its serial.
+func TestYubiKey(t *testing.T) {
+	ca := pkitest.Root(t, "CA")
+	s := cardtest.NewStack(t)
+	card, person := issued(t, ca, "P-384", cardtest.Settings{ATR: cardtest.YubiKey, Attestation: &cardtest.Attestation{Key: ca.Key, Certificate: ca.Raw, Serial: 12345}})
+	s.Insert(card)
+	digest := sha256.Sum256([]byte("text"))
+	signature, said, err := sign(t, s, pin, "01", "ECDSA", digest[:])
+	if err != nil || !verify(person.PublicKey, digest[:], signature) {
+		t.Errorf("%v\n%s", err, said)
+	}
+	out, err := s.Command("opensc-tool", "-s", "00:A4:04:00:05:A0:00:00:03:08", "-s", "00:F8:00:00:00").CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("00 00 30 39")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // Three wrong PINs lock; the PUK unlocks, by OpenSC's own means.
 func TestWrongPINLocks(t *testing.T) {
 	s := cardtest.NewStack(t)
