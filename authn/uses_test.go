@@ -3,6 +3,7 @@ package authn_test
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -188,5 +189,36 @@ func TestClause5_20_AResyncIsTwoUses(t *testing.T) {
 	}
 	if err := resync(); !refused(err) || b.Count("token.resync", "refused", "used-up") != 1 {
 		t.Fatalf("two codes with one use left: %v", err)
+	}
+}
+
+// Attack 3: the refusal of a key that is used up asks the HSM for what that of a wrong
+// code asks for, and so takes as long.
+func TestAttack03_AUsedUpKeyCostsWhatAWrongCodeCosts(t *testing.T) {
+	b := banktest.New(t)
+	c, d := limited(b, 2, pskc.HOTP)
+	cost := func(code, want string) map[string]int {
+		t.Helper()
+		v := begin(t, b, c.ID)
+		if _, err := answer(t, b, v.Attempt.ID, authn.PIN, banktest.PIN); err != nil {
+			t.Fatal(err)
+		}
+		b.ForgetRows()
+		calls := asked(b, func() {
+			if _, err := answer(t, b, v.Attempt.ID, authn.OTP, code); !refused(err) {
+				t.Fatal(err)
+			}
+		})
+		if b.Count("authentication.answered", "refused", want) != 1 {
+			t.Fatalf("%s is not refused as %s", code, want)
+		}
+		return calls
+	}
+	wrong := cost("000000", "wrong-code")
+	if _, err := login(t, b, c.ID, authn.OTP, d.HOTP(), banktest.PIN); err != nil {
+		t.Fatal(err)
+	}
+	if used := cost(d.HOTP(), "used-up"); !maps.Equal(used, wrong) {
+		t.Errorf("used up %v, wrong %v", used, wrong)
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"mohur/audit"
 	"mohur/banktest"
 	"mohur/enrollment"
 	"mohur/problem"
+	"mohur/settle"
 	"mohur/tokens"
 	"mohur/tokens/pskc/pskctest"
 )
@@ -53,5 +55,71 @@ func TestClause5_20_SeedsInTheClearWait(t *testing.T) {
 	}
 	if job := runs(t, b, plain, enrollment.ImportCommand{Password: []byte("x")}); job.State != tokens.ImportFailed || count(t, b) != 0 {
 		t.Errorf("PSKC in the clear, with a password named: %+v", job)
+	}
+}
+
+// An import that a stop of the server cut off before anything was in goes on at the
+// next start without another permit, and its end is the end of its permit.
+func TestClause5_20_AStopLeavesThePermitToItsImport(t *testing.T) {
+	b := banktest.New(t)
+	b.Enrollment.Development = false
+	begin := func() (enrollment.ImportCommand, tokens.Import, error) {
+		cmd := enrollment.ImportCommand{Caller: b.Staff(), File: strings.NewReader("OC-1, 3132333435363738393031323334353637383930, hotp, 6\n"), Name: "a\x00b.csv", Format: "auto"}
+		job, err := b.Enrollment.BeginImport(t.Context(), &cmd)
+		return cmd, job, err
+	}
+	_, _, err := begin()
+	var waits *enrollment.NotPermitted
+	if !errors.As(err, &waits) || waits.Asked.File.Name != "a?b.csv" {
+		t.Fatalf("%+v, %v", waits, err)
+	}
+	asked := waits.Asked
+	asked.Approval = "ap_1"
+	if _, err := settle.Write(t.Context(), b.Store, b.Audit, []settle.Effect{tokens.SavePermit{Permit: asked}}, []audit.Event{{Name: "approval.asked", Outcome: "waiting", Detail: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	permit := enrollment.PermitCommand{Caller: b.Staff(), Import: asked.ID, File: asked.File, Approval: "ap_1", Checker: "~boris"}
+	for name, change := range map[string]func(*enrollment.PermitCommand){
+		"another approval": func(c *enrollment.PermitCommand) { c.Approval = "ap_2" }, "another file": func(c *enrollment.PermitCommand) { c.File.SHA256 = "00" },
+		"another maker": func(c *enrollment.PermitCommand) { c.Caller.ID = "cl_other" }, "another batch": func(c *enrollment.PermitCommand) { c.File.Batch = "B" },
+	} {
+		other := permit
+		change(&other)
+		if _, err := b.Enrollment.PermitImport(t.Context(), other); !problem.Is(err, problem.Conflict) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := b.Enrollment.PermitImport(t.Context(), permit); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Enrollment.PermitImport(t.Context(), permit); !problem.Is(err, problem.Conflict) {
+		t.Errorf("permitted twice: %v", err)
+	}
+	_, first, err := begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := begin(); !problem.Is(err, problem.Conflict) {
+		t.Errorf("while it runs: %v", err)
+	}
+	if err := b.Enrollment.FailUnfinished(t.Context()); err != nil { // as at the next start
+		t.Fatal(err)
+	}
+	cmd, again, err := begin()
+	if err != nil || again.ID != first.ID {
+		t.Fatalf("after the stop: %+v, %v", again, err)
+	}
+	done, err := b.Enrollment.RunImport(t.Context(), cmd, again)
+	if err != nil || done.State != tokens.ImportCompleted || done.Imported != 1 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if p, err := b.Store.Permit(t.Context(), first.ID); err != nil || p.State != tokens.PermitDone {
+		t.Errorf("its permit: %+v, %v", p, err)
+	}
+	if _, _, err := begin(); !errors.As(err, &waits) || waits.Asked.ID == first.ID {
+		t.Errorf("once more: %v", err)
+	}
+	if n := b.Count("incident.opened", "", "import.plain-seeds"); n != 1 {
+		t.Errorf("%d incidents", n)
 	}
 }

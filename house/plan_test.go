@@ -15,7 +15,7 @@ var mohur = plan{
 		// What runs on the customer's machine. Of the server it imports the ground only.
 		{name: "agent", packages: list("agent")},
 		{name: "agent's parts", packages: list("agent/dialog", "agent/linked", "agent/pkcs11")},
-		{name: "agent's ground", packages: list("agent/device", "agent/pcsc", "agent/words")},
+		{name: "agent's ground", packages: list("agent/browser", "agent/device", "agent/pcsc", "agent/words")},
 
 		{name: "edges", packages: list("api", "web", "store/*", "hsm/pkcs11")},
 

@@ -83,6 +83,8 @@ func TestConfigSettings(t *testing.T) {
 			to = v.to
 		case listValue:
 			to = v.to
+		case issuersValue:
+			to = v.to
 		default:
 			t.Fatalf("%s has a value of a new kind", s.key)
 		}

@@ -38,7 +38,7 @@ func (l *lexer) characters(raw []byte, references bool) ([]byte, error) {
 				l.line -= bytes.Count(raw[i:], []byte("\n"))
 				return nil, l.fault(seedfile.CodeForbidden, "an entity is not accepted")
 			}
-			out = utf8.AppendRune(out, r)
+			out = utf8.AppendRune(out, r) // within raw: no reference is shorter than its rune
 			i += n
 		case b == '\r':
 			out = append(out, '\n')
@@ -50,6 +50,7 @@ func (l *lexer) characters(raw []byte, references bool) ([]byte, error) {
 			i++
 		}
 	}
+	clear(raw[len(out):])
 	for rest := out; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
 		why := ""
@@ -76,7 +77,7 @@ func character(r rune) bool {
 var entities = map[string]rune{"lt": '<', "gt": '>', "amp": '&', "apos": '\'', "quot": '"'}
 
 // reference reads a reference to a character or to one of the entities; n is its
-// length, 0 if b does not begin with one. None is shorter than what it stands for.
+// length, 0 if b does not begin with one.
 func reference(b []byte) (r rune, n int) {
 	end := bytes.IndexByte(b, ';')
 	if end < 0 {
