@@ -204,9 +204,9 @@ func (s *session) sign() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if text.Type != linked.Payment && text.Type != linked.Batch {
+	if text.Type != linked.Payment && text.Type != linked.Batch && !text.Enrols() {
 		s.tell(s.language.Say(words.WrongText))
-		return nil, fatalf("the text is no payment, and nothing else is signed with a signing certificate")
+		return nil, fatalf("the text is no payment and no enrolment, and nothing else is signed with a signing certificate")
 	}
 	f, err := s.choose(signing, s.ask.certificate)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"mohur/agent/device"
 	"mohur/agent/pcsc"
@@ -69,7 +70,7 @@ type Devices struct {
 func (d *Devices) Scan(ctx context.Context) Inventory {
 	var inv Inventory
 	var readers []pcsc.Reader
-	readers, inv.PCSC = Readers()
+	readers, inv.PCSC = Readers(ctx)
 	modules := slices.Clone(d.Modules)
 	for _, r := range readers {
 		s := Seen{Reader: r}
@@ -84,11 +85,15 @@ func (d *Devices) Scan(ctx context.Context) Inventory {
 		}
 		inv.Readers = append(inv.Readers, s)
 	}
+	runner := d.Runner
+	if inv.PCSC != nil { // most modules will wait for the service in vain
+		runner.Deadline = readersTime
+	}
 	for _, path := range modules {
 		if ctx.Err() != nil {
 			break
 		}
-		tokens, err := d.Runner.List(ctx, path)
+		tokens, err := runner.List(ctx, path)
 		inv.Modules = append(inv.Modules, Loaded{path, tokens, err})
 		for _, t := range tokens {
 			inv.take(path, t, d.Catalog)
@@ -97,14 +102,36 @@ func (d *Devices) Scan(ctx context.Context) Inventory {
 	return inv
 }
 
-// Readers returns the readers of PC/SC as they are now.
-func Readers() ([]pcsc.Reader, error) {
-	c, err := pcsc.Open()
-	if err != nil {
-		return nil, err
+// readersTime is how long the smart card service may take to name its readers.
+const readersTime = 5 * time.Second
+
+// Readers returns the readers of PC/SC as they are now. A service that does not
+// answer is pcsc.ErrNoService: the call into it stays behind, in a process that
+// soon ends.
+func Readers(ctx context.Context) ([]pcsc.Reader, error) {
+	type answer struct {
+		readers []pcsc.Reader
+		err     error
 	}
-	defer c.Close()
-	return c.Readers()
+	told := make(chan answer, 1)
+	go func() {
+		c, err := pcsc.Open()
+		if err != nil {
+			told <- answer{nil, err}
+			return
+		}
+		defer c.Close()
+		readers, err := c.Readers()
+		told <- answer{readers, err}
+	}()
+	select {
+	case a := <-told:
+		return a.readers, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(readersTime):
+		return nil, pcsc.ErrNoService
+	}
 }
 
 // take adds the certificates of a token that no earlier module had.
@@ -134,9 +161,16 @@ func (inv *Inventory) profile(t pkcs11.Token, catalog *device.Catalog) (device.P
 	return p, ""
 }
 
+// pinPadTime is for a customer who enters the PIN on the reader meanwhile.
+const pinPadTime = 2 * time.Minute
+
 // Sign implements Cards.
 func (d *Devices) Sign(ctx context.Context, f Found, algorithm string, digest, pin []byte, lastTry bool) ([]byte, error) {
-	return d.Runner.Sign(ctx, pkcs11.Signature{
+	runner := d.Runner
+	if f.Token.PINPad && runner.Deadline == 0 {
+		runner.Deadline = pinPadTime
+	}
+	return runner.Sign(ctx, pkcs11.Signature{
 		Module: f.Module, Reader: f.Token.Reader, ID: f.ID, Hash: sha256.Sum256(f.Certificate.Raw),
 		Algorithm: algorithm, Digest: digest, PIN: pin, LastTry: lastTry,
 	})

@@ -176,3 +176,11 @@ func (s *session) tell(sentence string) {
 
 // tellTime is how long an error stands on the screen before the page gets it.
 const tellTime = 30 * time.Second
+
+// Uses tells what the certificate is for, whatever its dates.
+func (f Found) Uses() (toLogIn, toSign bool) {
+	return logIn.fits(f.Certificate), signing.fits(f.Certificate)
+}
+
+// Strong tells whether the key is one that the bank takes.
+func (f Found) Strong() bool { return strong(f.Certificate.PublicKey) }

@@ -77,6 +77,11 @@ func TestClause4_3_2_ACardSignsWhatTheCustomerSaw(t *testing.T) {
 	args = map[string]any{"hash": agenttest.Nonce(d.site.Text("login", nil)), "hashFunction": "SHA-256", "certificate": c.Certificate}
 	_, err = d.do(agent.Sign, args)
 	d.refused("a log-in with a signing certificate", err, agent.CodeFatal)
+	// Its own enrolment is an action that it signs.
+	args["hash"] = agenttest.Nonce(d.site.Text("action", map[string]any{"action": "credential.enroll", "data_sha256": strings.Repeat("0", 64)}))
+	if _, err = d.do(agent.Sign, args, rightPIN); err != nil || !strings.Contains(d.shown.All(), "registration of a new card or key") {
+		t.Errorf("the enrolment of the signing certificate: %v\n%s", err, d.shown.All())
+	}
 }
 
 func TestAttack08_NothingIsSignedThatTheBankDoesNotVouchFor(t *testing.T) {

@@ -13,7 +13,9 @@ import (
 
 	"mohur/agent"
 	"mohur/agent/agenttest"
+	"mohur/agent/dialog"
 	"mohur/agent/dialog/dialogtest"
+	"mohur/agent/words"
 )
 
 const port = 35853
@@ -172,19 +174,27 @@ func TestServeListensHereOnly(t *testing.T) {
 	}
 }
 
-// FuzzLoopback: no body makes the agent ask the customer, who has no card here.
+// FuzzLoopback: whatever a page of the bank sends, the answer is JSON, and without
+// a customer nothing but an error or the end.
 func FuzzLoopback(f *testing.F) {
 	f.Add([]byte(command(agent.Authenticate, map[string]any{"challengeNonce": "x", "origin": "https://bank.example"})))
+	f.Add([]byte(command(agent.GetSigningCertificate, map[string]any{})))
 	f.Add([]byte(`{"command":"quit","arguments":{"origin":null}}`))
-	a := &agent.Agent{Config: &agent.Config{Bank: "A", Origins: []string{"https://bank.example"}}}
+	f.Add([]byte(`{"command":"sign","arguments":null}`))
+	a := &agent.Agent{
+		Config: &agent.Config{Bank: "A", Origins: []string{"https://bank.example"}},
+		Dialog: func(words.Language) (dialog.Dialog, error) { return nil, dialog.ErrNone },
+	}
 	h := agent.NewLoopback(a, port)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(string(text)))
 		r.Host = fmt.Sprintf("127.0.0.1:%d", port)
-		r.Header.Set("Origin", "https://evil.example")
+		r.Header.Set("Origin", "https://bank.example")
 		r.Header.Set("Content-Type", "application/json")
-		if w := serve(h, r); w.Code != 403 {
-			t.Fatalf("%q: %d", text, w.Code)
+		w := serve(h, r)
+		var answer map[string]any
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || len(answer) > 1 || len(answer) == 1 && answer["error"] == nil {
+			t.Fatalf("%q: %d %s", text, w.Code, w.Body)
 		}
 	})
 }

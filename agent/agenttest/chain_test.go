@@ -3,6 +3,8 @@ package agenttest_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha512"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -25,8 +27,6 @@ import (
 	"mohur/authn/pkitest"
 	"mohur/authn/revocation"
 	"mohur/cardtest"
-
-	"crypto/x509"
 )
 
 // TestMain: the test's own binary is the child.
@@ -136,8 +136,8 @@ func TestOverPCSCAndOpenSC(t *testing.T) {
 	t.Run("no card", func(t *testing.T) {
 		_, err := c.logIn(t, login, dialogtest.Answer{Cancel: true})
 		refused(t, c, err, agent.CodeCancelled, "Put the card into the reader")
-		readers, err := agent.Readers()
-		if err != nil || len(readers) != 1 || readers[0].Name != cardtest.Reader || readers[0].Present || readers[0].ATR != nil {
+		readers, err := agent.Readers(t.Context())
+		if err != nil || len(readers) == 0 || readers[0].Name != cardtest.Reader || readers[0].Present || readers[0].ATR != nil {
 			t.Errorf("%+v, %v", readers, err)
 		}
 	})
@@ -156,12 +156,14 @@ func TestOverPCSCAndOpenSC(t *testing.T) {
 			if !strings.Contains(c.shown.All(), "Amount: 12 500.00 AZN") {
 				t.Errorf("the customer saw\n%s", c.shown.All())
 			}
+			hash, name := agenttest.Nonce(payment), "SHA-256"
 			if algorithm == "ES384" {
-				return // the hash to sign would be a SHA-384
+				sum := sha512.Sum384(payment)
+				hash, name = base64.StdEncoding.EncodeToString(sum[:]), "SHA-384"
 			}
 			// The key for signing asks for the PIN at every use.
 			encoded := base64.StdEncoding.EncodeToString(signing.Raw)
-			raw, err := c.do(t, agent.Sign, map[string]any{"hash": agenttest.Nonce(payment), "hashFunction": "SHA-256", "certificate": encoded}, right)
+			raw, err := c.do(t, agent.Sign, map[string]any{"hash": hash, "hashFunction": name, "certificate": encoded}, right)
 			if err != nil {
 				t.Fatalf("%v\n%s", err, c.shown.All())
 			}
@@ -181,8 +183,8 @@ func TestOverPCSCAndOpenSC(t *testing.T) {
 		made, _ := c.issue(t, "RSA-2048", cardtest.Settings{PIN: pin, ATR: cardtest.ACOS5, PKCS1Only: true})
 		c.stack.Insert(made)
 		inv := c.cards.Scan(t.Context())
-		if len(inv.Readers) != 1 || !inv.Readers[0].Known || !strings.HasPrefix(inv.Readers[0].Profile.Name, "ACS ACOS5-64") || len(inv.Found) != 2 || inv.Found[0].Reader != cardtest.Reader {
-			t.Errorf("%+v", inv)
+		if r := inv.Readers[0]; !r.Known || !strings.HasPrefix(r.Profile.Name, "ACS ACOS5-64") || len(inv.Found) != 2 || inv.Found[0].Reader != cardtest.Reader {
+			t.Errorf("%q, %d certificates", r.Profile.Name, len(inv.Found))
 		}
 		token, err := c.logIn(t, payment, right)
 		if err != nil {
@@ -251,15 +253,15 @@ func TestOverPCSCAndOpenSC(t *testing.T) {
 		}
 		go c.stack.Insert(made)
 		for range 10 { // the card is there before it has answered
-			if known, err = p.Wait(ctx, known); err != nil || len(known) == 1 && known[0].ATR != nil {
+			if known, err = p.Wait(ctx, known); err != nil || known[0].ATR != nil {
 				break
 			}
 		}
-		if err != nil || len(known) != 1 || !bytes.Equal(known[0].ATR, made.ATR()) {
+		if err != nil || !bytes.Equal(known[0].ATR, made.ATR()) {
 			t.Fatalf("%+v, %v", known, err)
 		}
 		c.stack.Pull()
-		if known, err = p.Wait(ctx, known); err != nil || len(known) != 1 || known[0].Present || known[0].ATR != nil {
+		if known, err = p.Wait(ctx, known); err != nil || known[0].Present || known[0].ATR != nil {
 			t.Errorf("%+v, %v", known, err)
 		}
 		over, end := context.WithCancel(ctx)
@@ -271,10 +273,7 @@ func TestOverPCSCAndOpenSC(t *testing.T) {
 
 	t.Run("no service", func(t *testing.T) {
 		c.stack.Stop()
-		if err := os.Setenv("PCSCLITE_CSOCK_NAME", c.stack.Socket()); err != nil {
-			t.Fatal(err)
-		}
 		_, err := c.logIn(t, login, dialogtest.Answer{Cancel: true})
-		refused(t, c, err, agent.CodeCancelled, "")
+		refused(t, c, err, agent.CodeCancelled, "The smart card service is not running")
 	})
 }

@@ -2,6 +2,7 @@ package agenttest
 
 import (
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
@@ -69,19 +70,18 @@ func (s *Site) Text(typ string, change map[string]any) []byte {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	sum := sha256.Sum256(text)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.texts[base64.RawURLEncoding.EncodeToString(sum[:])] = text
+	s.Swap(text, text)
 	return text
 }
 
-// Swap makes the site give another text for the hash of one.
+// Swap makes the site give another text for the hashes of one.
 func (s *Site) Swap(text, other []byte) {
-	sum := sha256.Sum256(text)
+	sum, longer, longest := sha256.Sum256(text), sha512.Sum384(text), sha512.Sum512(text)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.texts[base64.RawURLEncoding.EncodeToString(sum[:])] = other
+	for _, h := range [][]byte{sum[:], longer[:], longest[:]} {
+		s.texts[base64.RawURLEncoding.EncodeToString(h)] = other
+	}
 }
 
 // Nonce is the Web eID nonce of a text.

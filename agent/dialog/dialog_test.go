@@ -91,7 +91,8 @@ func read(t *testing.T, file string) string {
 func TestDesktopPrograms(t *testing.T) {
 	zenity := func(path string) Dialog { return Zenity{words.EN, path} }
 	kdialog := func(path string) Dialog { return KDialog{words.EN, path} }
-	for name, use := range map[string]func(string) Dialog{"zenity": zenity, "kdialog": kdialog} {
+	apple := func(path string) Dialog { return AppleScript{words.EN, path} }
+	for name, use := range map[string]func(string) Dialog{"zenity": zenity, "kdialog": kdialog, "osascript": apple} {
 		t.Run(name, func(t *testing.T) {
 			path, args := fake(t, "printf '2468\\n'")
 			pin, err := use(path).PIN(t.Context(), page)
@@ -101,6 +102,10 @@ func TestDesktopPrograms(t *testing.T) {
 			got := read(t, args)
 			if name == "zenity" && !strings.Contains(got, `<b>A__B</b> \\n %41`) || name == "kdialog" && !strings.Contains(got, `&lt;b&gt;A_B&lt;/b&gt; \n %41<br/>`) {
 				t.Errorf("the text is given as %q", got)
+			}
+			// What a stranger wrote is an argument of the script, not a part of it.
+			if script, text, ok := strings.Cut(got, "\n--\n"); name == "osascript" && (!ok || strings.Contains(script, "A_B") || !strings.HasPrefix(text, `Payee: <b>A_B</b> \n %41`)) {
+				t.Errorf("osascript is given %q", got)
 			}
 			path, _ = fake(t, "printf '2\\n'")
 			if n, err := use(path).Choose(t.Context(), page, []string{"one", "two"}); n != 1 || err != nil {

@@ -90,7 +90,7 @@ func (e Pinentry) talk(p Page, command string, in io.Writer, out io.Reader) ([]b
 		return nil, err
 	}
 	for _, line := range []string{
-		"OPTION lc-ctype=C.UTF-8", "OPTION no-external-password-cache", "SETPROMPT PIN:",
+		"OPTION lc-ctype=C.UTF-8", "SETPROMPT PIN:",
 		"SETTITLE " + assuan(p.Title), "SETOK " + assuan(e.Language.Say(words.Yes)), "SETCANCEL " + assuan(e.Language.Say(words.Cancel)),
 	} {
 		if _, err := say(in, out, line); err != nil && !errors.Is(err, errAssuan) {

@@ -29,7 +29,10 @@ func System(l words.Language, preferTerminal bool) (Dialog, error) {
 }
 
 func desktop(l words.Language) Dialog {
-	if runtime.GOOS != "darwin" && os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
+	if runtime.GOOS == "darwin" {
+		return AppleScript{l, "/usr/bin/osascript"}
+	}
+	if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
 		return nil
 	}
 	if path := program("zenity"); path != "" {
@@ -38,7 +41,7 @@ func desktop(l words.Language) Dialog {
 	if path := program("kdialog"); path != "" {
 		return KDialog{l, path}
 	}
-	for _, name := range []string{"pinentry-gnome3", "pinentry-qt", "pinentry-qt5", "pinentry-gtk-2", "pinentry-fltk", "pinentry-mac"} {
+	for _, name := range []string{"pinentry-gnome3", "pinentry-qt", "pinentry-qt5", "pinentry-gtk-2", "pinentry-fltk"} {
 		if path := program(name); path != "" {
 			return Pinentry{l, path}
 		}
@@ -49,7 +52,7 @@ func desktop(l words.Language) Dialog {
 // program looks in the system's directories only: a program of that name in PATH
 // could be anybody's, and it would be told the PIN.
 func program(name string) string {
-	for _, dir := range []string{"/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"} {
+	for _, dir := range []string{"/usr/bin", "/usr/local/bin"} {
 		path := filepath.Join(dir, name)
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 			return path

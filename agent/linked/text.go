@@ -122,6 +122,10 @@ func Parse(raw []byte) (*Text, error) {
 	return &Text{Type: m.Typ, Issuer: m.Iss, Expires: time.Unix(m.Exp, 0), members: m}, nil
 }
 
+// Enrols reports whether the text is for the enrolment of what signs it: beside
+// payments the only one that a certificate for documents signs.
+func (t *Text) Enrols() bool { return t.Type == Action && t.members.Action == "credential.enroll" }
+
 func (m members) check() error {
 	switch {
 	case !fits(m.Iss, 1, 255) || !fits(m.Nonce, 16, 128) || !fits(m.Sub, 0, 128):

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"mohur/agent/pcsc"
@@ -38,6 +39,9 @@ func perform(q request, pin []byte) response {
 			return response{Failure: &Failure{Kind: Device, Detail: err.Error()}}
 		}
 		return response{Tries: tries}
+	}
+	if op, ok := strings.CutPrefix(q.Op, piv("")); ok {
+		return withPIV(op, q, pin)
 	}
 	return withModule(q, pin)
 }
@@ -82,3 +86,5 @@ func ask(card *pcsc.Card, command []byte) (uint16, error) {
 	}
 	return uint16(answer[len(answer)-2])<<8 | uint16(answer[len(answer)-1]), nil
 }
+
+func failed(f *Failure) response { return response{Failure: f} }

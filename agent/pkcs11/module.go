@@ -38,11 +38,12 @@ func withModule(q request, pin []byte) response {
 		signature, f := sign(m, q, pin)
 		return response{Signature: signature, Failure: f}
 	}
+	if q.Op != opList {
+		return keyWork(m, q, pin)
+	}
 	tokens, f := tokens(m)
 	return response{Tokens: tokens, Failure: f}
 }
-
-func failed(f *Failure) response { return response{Failure: f} }
 
 // finish lets the module leave the card as it should, but not for ever: the
 // answer is there already.
@@ -95,6 +96,7 @@ func tell(m *p11.Ctx, slot uint) (Token, error) {
 		Reader: about.SlotDescription, Label: info.Label, Manufacturer: info.ManufacturerID, Model: info.Model, Serial: info.SerialNumber,
 		PINLow: info.Flags&p11.CKF_USER_PIN_COUNT_LOW != 0, PINLast: info.Flags&p11.CKF_USER_PIN_FINAL_TRY != 0,
 		PINLocked: info.Flags&p11.CKF_USER_PIN_LOCKED != 0, PINPad: info.Flags&p11.CKF_PROTECTED_AUTHENTICATION_PATH != 0,
+		PINUnset: info.Flags&p11.CKF_USER_PIN_INITIALIZED == 0, PINChange: info.Flags&p11.CKF_USER_PIN_TO_BE_CHANGED != 0,
 		MinPIN: plausible(info.MinPinLen), MaxPIN: plausible(info.MaxPinLen),
 	}
 	if mechanisms, err := m.GetMechanismList(slot); err == nil {
@@ -283,7 +285,7 @@ var hashes = map[string]struct {
 	ckm    uint
 	mgf    uint
 }{
-	"256": {crypto.SHA256, []byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20}, p11.CKM_SHA256, p11.CKG_MGF1_SHA256},
+	"256": {crypto.SHA256, sha256Info, p11.CKM_SHA256, p11.CKG_MGF1_SHA256},
 	"384": {crypto.SHA384, []byte{0x30, 0x41, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05, 0x00, 0x04, 0x30}, p11.CKM_SHA384, p11.CKG_MGF1_SHA384},
 	"512": {crypto.SHA512, []byte{0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0x04, 0x40}, p11.CKM_SHA512, p11.CKG_MGF1_SHA512},
 }

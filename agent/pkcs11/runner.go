@@ -41,6 +41,12 @@ type request struct {
 	Algorithm string `json:"algorithm,omitempty"`
 	Digest    []byte `json:"digest,omitempty"`
 	LastTry   bool   `json:"last_try,omitempty"`
+	Serial    string `json:"serial,omitempty"`
+	Label     string `json:"label,omitempty"`
+	Type      string `json:"type,omitempty"`
+	Renew     bool   `json:"renew,omitempty"`
+	DER       []byte `json:"der,omitempty"`
+	Split     int    `json:"split,omitempty"` // where, behind the PIN, a second secret begins
 }
 
 // response is what it answers.
@@ -49,6 +55,9 @@ type response struct {
 	Tokens    []Token  `json:"tokens,omitempty"`
 	Signature []byte   `json:"signature,omitempty"`
 	Tries     int      `json:"tries,omitempty"`
+	Key       *Key     `json:"key,omitempty"`
+
+	Attestation [][]byte `json:"attestation,omitempty"`
 }
 
 // The operations.
@@ -56,11 +65,17 @@ const (
 	opList  = "list"
 	opSign  = "sign"
 	opTries = "tries"
+
+	opMake    = "make"
+	opSignKey = "sign-key"
+	opStore   = "store"
+	opPIN     = "pin"
+	opAttest  = "attest"
 )
 
 // The sizes beyond which a message is no message.
 const (
-	maxRequest  = 16 << 10
+	maxRequest  = 32 << 10
 	maxPIN      = 128
 	maxResponse = 2 << 20
 )

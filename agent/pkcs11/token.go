@@ -16,6 +16,8 @@ type Token struct {
 	PINLast      bool          `json:"pin_last"`   // the next wrong one locks it
 	PINLocked    bool          `json:"pin_locked"` // no PIN is taken any more
 	PINPad       bool          `json:"pin_pad"`    // the PIN is entered on the reader
+	PINUnset     bool          `json:"pin_unset"`  // it has no PIN yet
+	PINChange    bool          `json:"pin_change"` // its PIN is one for the way only and waits to be changed
 	MinPIN       int           `json:"min_pin"`    // bytes; 0 when not told
 	MaxPIN       int           `json:"max_pin"`
 	Mechanisms   []uint        `json:"mechanisms"`
@@ -54,7 +56,8 @@ const (
 	Gone         Kind = "card-gone"   // the card or token was taken out
 	Cancelled    Kind = "cancelled"   // on the PIN pad
 	NoKey        Kind = "no-key"      // the certificate is there and its key is not
-	Unsupported  Kind = "unsupported" // the card does not sign with this algorithm
+	Unsupported  Kind = "unsupported" // the card does not sign with this algorithm, or cannot do what was asked
+	Management   Kind = "management"  // the management key is not the card's
 	Module       Kind = "module"      // the module cannot be loaded
 	Device       Kind = "device"      // the module or the card failed
 	Timeout      Kind = "timeout"     // the module did not answer and was killed

@@ -16,6 +16,10 @@ import (
 // version is set when the binary is built (see the Makefile).
 var version = "0.0.0"
 
+// releaseKey is the public key of the releases, set when one is built; "": this is
+// no release. See package agent/release.
+var releaseKey = ""
+
 func main() {
 	args := os.Args[1:]
 	if len(args) == 1 && args[0] == pkcs11.ChildArgument {

@@ -75,8 +75,8 @@ func (p *program) readersCommand() *cobra.Command {
 	return p.jsonFlag(p.configFlag(&cobra.Command{
 		Use: "readers", Short: "list card readers and the cards in them",
 		Example: "  mohur-card readers --json", Args: none,
-		RunE: func(*cobra.Command, []string) error {
-			readers, err := agent.Readers()
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			readers, err := agent.Readers(cmd.Context())
 			if err != nil {
 				return err
 			}

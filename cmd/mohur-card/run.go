@@ -86,7 +86,7 @@ has the card sign. The commands below are for trying and for a helpdesk.`,
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	root.AddCommand(p.readersCommand(), p.watchCommand(), p.authenticateCommand(), p.certificateCommand(), p.signCommand(), p.serveCommand(), p.versionCommand(),
-		p.installCommand(), p.uninstallCommand())
+		p.installCommand(), p.uninstallCommand(), p.doctorCommand(), p.verifyCommand(), p.issueCommand(), p.requestCommand(), p.importCertificateCommand(), p.pinCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
 	return root
@@ -132,6 +132,9 @@ func devices(c *agent.Config) (*agent.Devices, error) {
 // agent puts the agent together. With preferTerminal the customer is asked where
 // the command was typed.
 func (p *program) agent(preferTerminal bool) (*agent.Agent, error) {
+	if _, err := itself(); err != nil {
+		return nil, err
+	}
 	c, err := agent.LoadConfig(p.config)
 	if err != nil {
 		return nil, err
