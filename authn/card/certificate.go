@@ -53,7 +53,7 @@ func (v *Verifier) certificate(ctx context.Context, der []byte, u use, at time.T
 		return nil, err
 	}
 	o := &offered{Certificate: c}
-	if o.profile, o.chain, err = v.place(c, u, at, stored); err != nil {
+	if o.profile, o.chain, err = v.place(ctx, c, u, at, stored); err != nil {
 		return nil, err
 	}
 	subject, err := o.profile.key(c)
@@ -67,7 +67,7 @@ func (v *Verifier) certificate(ctx context.Context, der []byte, u use, at time.T
 	if u == sign && stored != nil && !stored.Signing {
 		return nil, refuse(NotForSigning, "the card was enrolled without it")
 	}
-	out.Status = v.check(ctx, c, o.chain[1], o.profile.Revocation, at)
+	out.Status = v.status(ctx, o, at)
 	return o, standing(out.Status)
 }
 

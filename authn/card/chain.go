@@ -1,6 +1,7 @@
 package card
 
 import (
+	"context"
 	"crypto/x509"
 	"slices"
 	"time"
@@ -10,7 +11,7 @@ import (
 // policies fit it and to whose roots it leads. A stored card stays with its own
 // profile. Where there is none, the reason is that of a profile the certificate
 // does lead to, if there is one.
-func (v *Verifier) place(c *x509.Certificate, u use, at time.Time, stored *Record) (*profile, []*x509.Certificate, error) {
+func (v *Verifier) place(ctx context.Context, c *x509.Certificate, u use, at time.Time, stored *Record) (*profile, []*x509.Certificate, error) {
 	var fit, unfit []*profile
 	for _, p := range v.profiles {
 		switch {
@@ -34,7 +35,7 @@ func (v *Verifier) place(c *x509.Certificate, u use, at time.Time, stored *Recor
 	}
 	var untrusted error
 	for _, p := range fit {
-		chain, err := p.chain(c, u, at)
+		chain, err := p.chain(ctx, c, u, at)
 		if err == nil {
 			return p, chain, nil
 		}
@@ -43,7 +44,7 @@ func (v *Verifier) place(c *x509.Certificate, u use, at time.Time, stored *Recor
 		}
 	}
 	for _, p := range unfit {
-		if _, err := p.chain(c, u, at); err == nil || reasonOf(err) == PolicyMissing {
+		if _, err := p.chain(ctx, c, u, at); err == nil || reasonOf(err) == PolicyMissing {
 			return nil, nil, p.fits(c, u)
 		}
 	}
@@ -77,7 +78,7 @@ func asserts(c *x509.Certificate, policy x509.OID) bool {
 }
 
 // chain leads the certificate to one of the profile's roots at that time.
-func (p *profile) chain(c *x509.Certificate, u use, at time.Time) ([]*x509.Certificate, error) {
+func (p *profile) chain(ctx context.Context, c *x509.Certificate, u use, at time.Time) ([]*x509.Certificate, error) {
 	if !slices.Contains(strongSignatures, c.SignatureAlgorithm) {
 		return nil, refuse(WeakChain, "the certificate is signed with %s", c.SignatureAlgorithm)
 	}
@@ -85,8 +86,12 @@ func (p *profile) chain(c *x509.Certificate, u use, at time.Time) ([]*x509.Certi
 	if u == logIn {
 		usage = x509.ExtKeyUsageClientAuth
 	}
+	roots, err := p.anchors(ctx)
+	if err != nil {
+		return nil, err
+	}
 	chains, err := c.Verify(x509.VerifyOptions{
-		Roots: p.roots, Intermediates: p.intermediates, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{usage},
+		Roots: roots, Intermediates: p.intermediates, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{usage},
 	})
 	if err != nil {
 		return nil, refuse(NotTrusted, "%s: %v", p.Name, err)

@@ -23,6 +23,9 @@ type Issuer struct {
 	// between: a token brings its own certificate only, and what a TLS client brings
 	// beside its own is not used. Take one out and what it issued is refused.
 	Roots, Intermediates []*x509.Certificate
+	// Own is the bank's own authority, in the place of Roots, Intermediates and
+	// Revocation; nil for all others.
+	Own Own
 	// Policies are dotted OIDs of which a certificate must assert one itself:
 	// anyPolicy is none of them. An authority between that lists policies must list
 	// that one, or anyPolicy. Empty: any or none.
@@ -143,6 +146,7 @@ type profile struct {
 	roots, intermediates *x509.CertPool
 	policies, disallowed []x509.OID
 	subject              asn1.ObjectIdentifier
+	own                  anchorage
 }
 
 var profileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
@@ -170,7 +174,10 @@ func (i Issuer) compile() (*profile, error) {
 	if !profileName.MatchString(i.Name) {
 		fault("name: needs 1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first")
 	}
-	if len(i.Roots) == 0 {
+	if i.Own != nil && len(i.Roots)+len(i.Intermediates) > 0 {
+		fault("own: the bank's authority is its only root, leave roots and intermediates out")
+	}
+	if len(i.Roots) == 0 && i.Own == nil {
 		fault("roots: name at least one certificate: the system's are not trusted")
 	}
 	for n, c := range i.Roots {
@@ -226,7 +233,7 @@ func (i Issuer) compile() (*profile, error) {
 	case !i.LogIn && i.DualUse:
 		fault("dual_use is about log-in: set log_in or leave dual_use out")
 	}
-	if err := i.Revocation.Validate(); err != nil {
+	if err := i.Revocation.Validate(); err != nil && i.Own == nil {
 		fault("revocation: %w", err)
 	}
 	return p, errors.Join(faults...)

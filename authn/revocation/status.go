@@ -24,6 +24,7 @@ type Source string
 const (
 	SourceOCSP Source = "ocsp"
 	SourceCRL  Source = "crl"
+	SourceOwn  Source = "own" // the bank's own authority, in its own records
 )
 
 // Reason says in a short word why a status is not good, for the audit log and for
@@ -107,6 +108,14 @@ func guard(err *error) {
 		*err = faulty(Malformed, "a parser failed on the bytes: %v", p)
 	}
 }
+
+// Superseded is the reason of a certificate in whose place another one came, by its
+// name in RFC 5280 section 5.3.1: nothing bad is known of its key.
+const Superseded = "superseded"
+
+// ReasonName returns the name of a CRLReason (RFC 5280 section 5.3.1), "" where it
+// says nothing.
+func ReasonName(code int) string { return reasonNames[code] }
 
 // reasonNames are the CRLReasons of RFC 5280 section 5.3.1.
 var reasonNames = map[int]string{
