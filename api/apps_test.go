@@ -168,7 +168,7 @@ func TestClause5_18_AppsAreTheBanksDecision(t *testing.T) {
 	c := w.Customer()
 	w.enrol(c.ID, "totp").refused(403, "forbidden")
 	w.Enrollment.Apps = true
-	for _, kind := range []string{"ocra", "card", "", "TOTP", "FIDO"} {
+	for _, kind := range []string{"ocra", "cards", "", "TOTP", "FIDO", "Card"} {
 		w.ask(w.as("frontend"), "POST", "/v1/enrollments", body{"customer": c.ID, "kind": kind, "proof": body{"activation_secret": "AAAAAAAAAAAA"}}).faulty("kind")
 	}
 	for _, label := range []string{"a:b", "a/b", "ə", "a\nb", strings.Repeat("x", 33)} {

@@ -227,11 +227,15 @@ func (x *exchange) getAuthentication(ctx context.Context) (reply, error) {
 	return ok(x.authenticationOf(v))
 }
 
+// getLinkedAtOrigin is getLinked under the path at which a card agent asks the page's
+// origin.
+func (x *exchange) getLinkedAtOrigin(ctx context.Context) (reply, error) { return x.getLinked(ctx) }
+
 // getLinked gives the text behind a challenge hash, byte for byte, to anyone who
 // knows the hash: a card agent shows it before it asks for the PIN.
 func (x *exchange) getLinked(ctx context.Context) (reply, error) {
 	sum, err := base64.RawURLEncoding.Strict().DecodeString(x.id("hash"))
-	if err != nil || len(sum) != 32 {
+	if err != nil || len(sum) != 32 && len(sum) != 48 && len(sum) != 64 { // SHA-384 and SHA-512 of what certificates for documents sign
 		return reply{}, problem.New(problem.NotFound, "there is no such challenge")
 	}
 	text, err := x.server.Authn.ChallengeText(ctx, sum)

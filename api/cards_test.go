@@ -105,8 +105,8 @@ func TestAttack08_TheLogSaysWhatACardWasRefusedFor(t *testing.T) {
 	state := w.AllowCards()
 	who, c := state.CardHolder()
 	wrong := w.withCard(w.beginLogin(who.ID), state.NewCard("AZ9"), nil)
-	unknown := w.ask(w.as("frontend"), "POST", "/v1/authentications/"+w.beginLogin("nobody").str("id")+"/responses", body{"method": "otp", "code": "123456"})
-	for _, a := range []*answer{wrong, unknown} {
+	code := w.ask(w.as("frontend"), "POST", "/v1/authentications/"+w.beginLogin(who.ID).str("id")+"/responses", body{"method": "otp", "code": "123456"})
+	for _, a := range []*answer{wrong, code} {
 		p := a.refused(403, "authentication-failed")
 		if len(p.Errors) != 0 || p.Detail != "the response was not accepted" {
 			t.Errorf("%+v", p)
@@ -184,4 +184,30 @@ func TestClause4_3_2_ASignatureOverHTTP(t *testing.T) {
 	}
 	w.ask(w.as("another", parties.Frontend), "GET", at, nil).refused(404, "not-found")
 	w.ask(w.as("operator"), "GET", at, nil).refused(403, "forbidden")
+}
+
+// Staff log in with a card like customers, and decide with it what takes two people.
+func TestClause5_3_6_StaffWithACard(t *testing.T) {
+	w := staffWorld(t, false)
+	state := w.AllowCards()
+	front, c := w.as("frontend"), state.NewCard("AZ500")
+	secret := w.ask(w.as("admin"), "POST", "/v1/staff", staffBody("ayla", parties.Supervisor)).is(201).str("invitation.secret")
+	begun := w.ask(front, "POST", "/v1/enrollments", body{"staff": "ayla", "kind": "card", "proof": body{"activation_secret": secret}}).is(201)
+	w.ask(front, "POST", "/v1/enrollments/"+begun.str("id")+"/responses", body{"card": json.RawMessage(c.Answer(nonceOf(t, begun)))}).is(200)
+	asked := func(more body) object {
+		in := body{"subject": body{"kind": "staff", "id": "ayla"}, "channel": "internet"}
+		for name, v := range more {
+			in[name] = v
+		}
+		return w.ask(front, "POST", "/v1/authentications", in).is(201)
+	}
+	ayla := w.withCard(asked(body{"purpose": "login"}), c, nil).is(200).str("session.access_token")
+	waits := w.ask(w.as("admin"), "POST", "/v1/staff", staffBody("orkhan", parties.Helpdesk)).is(202).str("approval.id")
+	seen := w.ask(ayla, "GET", "/v1/approvals/"+waits, nil).is(200)
+	proof := asked(body{"purpose": "action", "action": body{"name": "approval", "data": body{"approval": waits, "sha256": seen.str("sha256")}}})
+	w.withCard(proof, c, nil).is(200)
+	w.ask(ayla, "POST", "/v1/approvals/"+waits+"/approve", body{"authentication": proof.str("id")}).is(200).has(body{"state": "executed"})
+	state.Responder.Revoke(c.Pair)
+	w.withCard(asked(body{"purpose": "login"}), c, nil).refused(403, "authentication-failed")
+	w.ask(ayla, "GET", "/v1/approvals", nil).refused(401, "unauthorized")
 }

@@ -162,7 +162,7 @@ func (x *exchange) createAuthority(ctx context.Context, in authorityIn) (reply, 
 	return created(out)
 }
 
-type requestOut struct {
+type csrOut struct {
 	Request string `json:"request"`
 }
 
@@ -176,7 +176,7 @@ func (x *exchange) requestAuthority(ctx context.Context, in authorityIn) (reply,
 	if err != nil {
 		return reply{}, err
 	}
-	return ok(requestOut{Request: toPEM(pemRequest, der)})
+	return ok(csrOut{Request: toPEM(pemRequest, der)})
 }
 
 type adoptIn struct {

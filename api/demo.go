@@ -36,7 +36,7 @@ var demoTemplate = template.Must(template.New("demo").Funcs(template.FuncMap{
 	"script": func() template.HTML { return template.HTML("<script>" + demoJS + "</script>") },
 }).Parse(demoHTML))
 
-// getDemo is the page on which a developer registers a key, logs in and pays. It
+// getDemo is the page on which a developer registers a key or a card, logs in and pays. It
 // calls the API like any front end, with the key that is typed into it. There is none
 // outside development.
 func (x *exchange) getDemo(context.Context) (reply, error) {
@@ -71,27 +71,30 @@ func (x *exchange) getRelatedOrigins(context.Context) (reply, error) {
 
 var demoWords = map[string]map[string]string{
 	"az": {
-		"title": "Mohur: FIDO2 açarının sınağı", "about": "Yalnız tərtibat üçündür. Səhifə API-ni bankın öz kanalı kimi çağırır.",
+		"title": "Mohur: açarın və kartın sınağı", "about": "Yalnız tərtibat üçündür. Səhifə API-ni bankın öz kanalı kimi çağırır.",
 		"key": "Tərtibat açarı (admin.key faylından)", "customer": "Müştəri",
-		"register": "Açarı qeydiyyata al", "registerAbout": "Müştəri yaradılır, birdəfəlik sirr göndərilir, brauzer açarı soruşur.",
-		"login": "Daxil ol", "loginAbout": "Açar giriş mətninin heşini imzalayır.", "nameless": "Adsız daxil ol",
-		"pay": "Ödənişi təsdiq et", "payAbout": "Əvvəlcə daxil olun. Açar məbləği və alanı göstərən mətnin heşini imzalayır.",
+		"enrol": "Qeydiyyat", "register": "Açarı qeydiyyata al", "registerCard": "Kartı qeydiyyata al",
+		"registerAbout": "Müştəri yaradılır, birdəfəlik sirr göndərilir, brauzer açarı, mohur-card proqramı isə kartı soruşur.",
+		"login":         "Daxil ol", "loginAbout": "Açar və ya kart giriş mətninin heşini imzalayır.", "nameless": "Adsız daxil ol", "loginCard": "Kartla daxil ol",
+		"pay": "Ödənişi təsdiq et", "payAbout": "Əvvəlcə daxil olun. Daxil olduğunuz açar və ya kart məbləği və alanı göstərən mətnin heşini imzalayır.",
 		"amount": "Məbləğ, AZN", "payee": "Alanın hesabı", "result": "Nəticə",
 	},
 	"en": {
-		"title": "Mohur: try a FIDO2 key", "about": "For development only. The page calls the API as a front end of the bank would.",
+		"title": "Mohur: try a key or a card", "about": "For development only. The page calls the API as a front end of the bank would.",
 		"key": "Development key (from the file admin.key)", "customer": "Customer",
-		"register": "Register a key", "registerAbout": "The customer is made, a one-time secret is sent, and the browser asks for the key.",
-		"login": "Log in", "loginAbout": "The key signs the hash of the text of this log-in.", "nameless": "Log in without a name",
-		"pay": "Confirm a payment", "payAbout": "Log in first. The key signs the hash of the text that names amount and payee.",
+		"enrol": "Register", "register": "Register a key", "registerCard": "Register a card",
+		"registerAbout": "The customer is made, a one-time secret is sent, and the browser asks for the key, or the program mohur-card for the card.",
+		"login":         "Log in", "loginAbout": "The key or the card signs the hash of the text of this log-in.", "nameless": "Log in without a name", "loginCard": "Log in with a card",
+		"pay": "Confirm a payment", "payAbout": "Log in first. The key or card of the log-in signs the hash of the text that names amount and payee.",
 		"amount": "Amount, AZN", "payee": "Account of the payee", "result": "Result",
 	},
 	"ru": {
-		"title": "Mohur: проверка ключа FIDO2", "about": "Только для разработки. Страница вызывает API так же, как канал банка.",
+		"title": "Mohur: проверка ключа и карты", "about": "Только для разработки. Страница вызывает API так же, как канал банка.",
 		"key": "Ключ разработки (из файла admin.key)", "customer": "Клиент",
-		"register": "Зарегистрировать ключ", "registerAbout": "Создаётся клиент, отправляется одноразовый секрет, браузер запрашивает ключ.",
-		"login": "Войти", "loginAbout": "Ключ подписывает хеш текста этого входа.", "nameless": "Войти без имени",
-		"pay": "Подтвердить платёж", "payAbout": "Сначала войдите. Ключ подписывает хеш текста с суммой и получателем.",
+		"enrol": "Регистрация", "register": "Зарегистрировать ключ", "registerCard": "Зарегистрировать карту",
+		"registerAbout": "Создаётся клиент, отправляется одноразовый секрет, браузер запрашивает ключ, а программа mohur-card — карту.",
+		"login":         "Войти", "loginAbout": "Ключ или карта подписывает хеш текста этого входа.", "nameless": "Войти без имени", "loginCard": "Войти по карте",
+		"pay": "Подтвердить платёж", "payAbout": "Сначала войдите. Ключ или карта, по которым вы вошли, подписывает хеш текста с суммой и получателем.",
 		"amount": "Сумма, AZN", "payee": "Счёт получателя", "result": "Результат",
 	},
 }

@@ -12,7 +12,7 @@ var certifying = map[string]operation{
 	"POST /v1/ca": {id: "createAuthority", tag: "clients", summary: "Make the bank's certificate authority, its own root", about: "There is one, and it stays.",
 		in: body((*exchange).createAuthority), out: []result{gives[authorityOut](201, "The authority.")}, refuses: []problem.Code{problem.Conflict}},
 	"POST /v1/ca/requests": {id: "requestAuthority", tag: "clients", summary: "Ask for a certificate of the authority's key by a root the bank has already", about: "Changes nothing; the request is for that root (RFC 2986).",
-		in: body((*exchange).requestAuthority), out: []result{gives[requestOut](200, "The request.")}, refuses: []problem.Code{problem.Conflict}},
+		in: body((*exchange).requestAuthority), out: []result{gives[csrOut](200, "The request.")}, refuses: []problem.Code{problem.Conflict}},
 	"PUT /v1/ca": {id: "adoptAuthority", tag: "clients", summary: "Take the certificate that the bank's root gave for the authority's key",
 		in: body((*exchange).adoptAuthority), out: []result{gives[authorityOut](201, "The authority.")}, refuses: []problem.Code{problem.Conflict}},
 	"POST /v1/tokens/:ref/certificates": {id: "certifyToken", tag: "tokens", summary: "Certify a key that was made on an E-token (clause 4.3.2)",

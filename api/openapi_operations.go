@@ -34,7 +34,7 @@ var watching = map[string]operation{
 		out: []result{{status: 200, about: "The key set.", kind: "application/jwk-set+json", bodies: []reflect.Type{reflect.TypeFor[keySetShape]()}}}},
 	"GET /openapi.json": {id: "getOpenAPI", tag: "watch", summary: "This document", out: []result{gives[map[string]any](200, "An OpenAPI 3.1 document.")}},
 	"GET /docs":         {id: "getDocs", tag: "watch", summary: "This document as a page", out: []result{givesText("text/html", "The page.")}},
-	"GET /demo": {id: "getDemo", tag: "watch", summary: "A page to try a FIDO2 key on", about: "In development only.", out: []result{givesText("text/html", "The page.")},
+	"GET /demo": {id: "getDemo", tag: "watch", summary: "A page to try a key or a card on", about: "In development only.", out: []result{givesText("text/html", "The page.")},
 		refuses: []problem.Code{problem.NotFound}},
 	"GET /.well-known/webauthn": {id: "getRelatedOrigins", tag: "watch", summary: "Pages on other domains that may use the same FIDO2 keys",
 		about: "What browsers ask for at the relying party's domain (WebAuthn Level 3 section 5.11.1).",

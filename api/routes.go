@@ -58,7 +58,7 @@ var routes = []route{
 	{method: "GET", path: "/.well-known/webauthn", open: true, serve: plain((*exchange).getRelatedOrigins)},
 	{method: "GET", path: "/demo", open: true, query: []string{"lang"}, serve: plain((*exchange).getDemo)},
 	{method: "GET", path: "/v1/linked/:hash", open: true, serve: plain((*exchange).getLinked)},
-	{method: "GET", path: "/.well-known/mohur/linked/:hash", open: true, serve: plain((*exchange).getLinked)},
+	{method: "GET", path: "/.well-known/mohur/linked/:hash", open: true, serve: plain((*exchange).getLinkedAtOrigin)},
 
 	{method: "GET", path: "/ca/certificate.cer", open: true, serve: plain((*exchange).getAuthorityFile)},
 	{method: "GET", path: "/ca/crl.crl", open: true, serve: plain((*exchange).getCRL)},

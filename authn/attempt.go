@@ -144,8 +144,9 @@ type Attempt struct {
 	Binding     []byte          `json:"binding,omitempty"` // SHA-256 of the front end's value
 	Offers      []Offer         `json:"offers"`
 	Ways        [][]Method      `json:"ways"`
-	Text        []byte          `json:"text"`   // challenge text, sealed under the bank's key at TextPlace
-	SHA256      []byte          `json:"sha256"` // of the challenge text
+	Text        []byte          `json:"text"`             // challenge text, sealed under the bank's key at TextPlace
+	SHA256      []byte          `json:"sha256"`           // of the challenge text
+	Longer      [][]byte        `json:"longer,omitempty"` // its SHA-384 and SHA-512, where a certificate for documents may sign it
 	Answers     int             `json:"answers"`
 	PIN         *Held           `json:"pin,omitempty"`
 	Possession  *Held           `json:"possession,omitempty"`
@@ -215,8 +216,9 @@ type Store interface {
 	Attempt(ctx context.Context, id string) (Attempt, error)
 	// OpenAttempts returns the customer's pending, unexpired attempts, oldest first.
 	OpenAttempts(ctx context.Context, customer string, now time.Time) ([]Attempt, error)
-	// AttemptByChallenge returns the last attempt opened with that challenge hash.
-	AttemptByChallenge(ctx context.Context, sha256 []byte) (Attempt, error)
+	// AttemptByChallenge returns the last attempt opened with that challenge hash: its
+	// SHA256, or one of Longer.
+	AttemptByChallenge(ctx context.Context, sum []byte) (Attempt, error)
 	Session(ctx context.Context, id string) (Session, error)
 	// Sessions returns the customer's sessions that have not ended, newest first.
 	Sessions(ctx context.Context, customer string) ([]Session, error)

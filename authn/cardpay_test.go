@@ -2,6 +2,7 @@ package authn_test
 
 import (
 	"bytes"
+	"crypto/sha512"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -164,8 +165,24 @@ func TestClause4_3_2_APaymentIsSigned(t *testing.T) {
 	}
 	verifyCMS(t, state, cms, first.Authentication.Text)
 
+	// An agent finds the text by the hash that goes with the card's key, of whichever size.
+	long, longest := sha512.Sum384(first.Authentication.Text), sha512.Sum512(first.Authentication.Text)
+	for _, sum := range [][]byte{first.Authentication.Attempt.SHA256, long[:], longest[:]} {
+		if text, err := b.Authn.ChallengeText(t.Context(), sum); err != nil || !bytes.Equal(text, first.Authentication.Text) {
+			t.Errorf("by %d bytes: %s, %v", len(sum), text, err)
+		}
+	}
+	strong := state.NewSigner(p.card.Subject.SerialNumber, pkitest.Kind("P-384"))
+	if strong.Token, err = strong.Give(b.BeginCard(p.customer.ID, tokens.UseSign, signer.Token.ID)); err != nil {
+		t.Fatal(err)
+	}
+	v := p.pay("r-384", "150.00", "Rəşad Əliyev")
+	if got, err := answer(t, b, v.Authentication.Attempt.ID, authn.CardSign, string(strong.Confirm(v.Authentication.Text))); err != nil || got.Transaction == nil {
+		t.Errorf("P-384: %v", err)
+	}
+
 	weak := state.NewSigner("AZWEAK", pkitest.Kind("RSA-1024"))
-	v := p.pay("r-3", "150.00", "Rəşad Əliyev")
+	v = p.pay("r-3", "150.00", "Rəşad Əliyev")
 	if _, err := answer(t, b, v.Authentication.Attempt.ID, authn.CardSign, string(weak.Confirm(v.Authentication.Text))); !refused(err) {
 		t.Errorf("another's: %v", err)
 	}

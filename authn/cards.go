@@ -193,7 +193,9 @@ func (j *judgement) verifyCard(cmd AnswerCommand) func(*candidate) error {
 		}
 		c.card = v
 		c.evidence = evidence{right: v.OK && why == "", why: why, next: c.hot.Counter + 1}
-		if w.why == "" && v.Status.State == revocation.Revoked {
+		// One that the bank itself replaced is refused, and that is all.
+		replaced := v.Status.Source == revocation.SourceOwn && v.Status.RevocationReason == revocation.Superseded
+		if w.why == "" && v.Status.State == revocation.Revoked && !replaced {
 			c.revoked = true
 		}
 		return nil
@@ -230,9 +232,10 @@ func (j *judgement) revokedCard(c candidate) (ruling, error) {
 // spendNonce takes a card's offers out of an attempt whose nonce was answered
 // wrongly: another answer needs another nonce, so another attempt. Other methods stay.
 func (a *Attempt) spendNonce() {
+	asked := len(a.Ways)
 	a.Offers = slices.DeleteFunc(slices.Clone(a.Offers), func(o Offer) bool { return o.Method.card() })
 	a.Ways = slices.DeleteFunc(slices.Clone(a.Ways), func(w []Method) bool { return w[0].card() })
-	if len(a.Ways) == 0 {
+	if asked > 0 && len(a.Ways) == 0 {
 		a.State = Denied
 	}
 }

@@ -104,8 +104,8 @@ type Service struct {
 	Nameless bool               // customers may log in without a name, with a key that keeps the account itself
 	Settings Settings
 	Now      func() time.Time
-	// Observe is told the outcome of every answer and, of a refusal, the cause:
-	// both are from small fixed sets. nil: nobody is told.
+	// Observe is told the outcome of every answer and of every certificate presented
+	// and, of a refusal, the cause: both are from small fixed sets. nil: nobody is told.
 	Observe func(outcome, reason string)
 
 	queue    queue

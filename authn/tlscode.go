@@ -59,7 +59,7 @@ func (s *Service) Present(ctx context.Context, chain []*x509.Certificate) (Code,
 	now := s.Now()
 	v := s.Cards.Verifier.VerifyClient(ctx, card.ClientInput{Chain: chain, At: now})
 	if s.Observe != nil {
-		s.Observe(map[bool]string{true: "presented", false: "refused"}[v.OK], string(v.Reason))
+		s.Observe(map[bool]string{true: "presented", false: "not-presented"}[v.OK], string(v.Reason))
 	}
 	if !v.OK {
 		return Code{}, refused()

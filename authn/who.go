@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -327,6 +328,10 @@ func (w subject) attempt(o Opening, c Challenge, offers []Offer, now time.Time) 
 		Purpose: o.Purpose, Action: o.Action, Transaction: o.Transaction, Session: o.Session, ACR: o.ACR, Shown: cmp.Or(o.Shown, tokens.ShownNone),
 		Offers: offers, Ways: w.ways, SHA256: c.SHA256[:], State: Pending, Score: o.Score,
 		CreatedAt: now.UTC(), ExpiresAt: o.ExpiresAt, Version: 1,
+	}
+	if a.offer(CardSign, "") != nil { // a card signs the hash that goes with its key
+		longer, longest := sha512.Sum384(c.Text), sha512.Sum512(c.Text)
+		a.Longer = [][]byte{longer[:], longest[:]}
 	}
 	for _, r := range w.reasons(o) {
 		a.Reasons = append(a.Reasons, r.Code)

@@ -56,7 +56,7 @@ type Bank struct {
 	FIDO       enrollment.FIDO // see AllowKeys
 	Cards      *authn.Cards    // see AllowCards
 	CardRules  enrollment.Cards
-	Uses       uint64          // how often keys that are imported from now on may be used; 0: no limit
+	Uses       uint64 // how often keys that are imported from now on may be used; 0: no limit
 
 	rows *hsm.Recall
 }

@@ -35,15 +35,17 @@ type message struct {
 const browserWait = 60 * time.Second
 
 // NewBrowser starts a browser with one empty page; it ends with the test, which
-// fails where there is none: scripts/setup installs it.
-func NewBrowser(t testing.TB) *Browser {
+// fails where there is none: scripts/setup installs it. The flags are further ones of
+// Chromium's command line; of one given twice the last counts.
+func NewBrowser(t testing.TB, flags ...string) *Browser {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Fatal("there is no chromium; run scripts/setup")
 	}
-	cmd := exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-		"--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe", "--user-data-dir="+t.TempDir(), "about:blank")
+	args := append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+		"--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe", "--user-data-dir=" + t.TempDir()}, flags...)
+	cmd := exec.Command(path, append(args, "about:blank")...)
 	in, to, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -168,16 +168,24 @@ func (s *Service) Revoke(ctx context.Context, by parties.Caller, token string, r
 // Status says whether a certificate that shows the authority's name is one that it
 // issued, byte for byte, and is in force. It asks the store, so it is never old.
 func (s *Service) Status(ctx context.Context, der []byte) (known, revoked bool, err error) {
+	c, known, err := s.Find(ctx, der)
+	return known, known && !c.RevokedAt.IsZero(), err
+}
+
+// Find returns the record of a certificate that the authority issued, byte for byte.
+func (s *Service) Find(ctx context.Context, der []byte) (Certificate, bool, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return false, false, nil
+		return Certificate{}, false, nil
 	}
 	c, err := s.Store.Certificate(ctx, hex.EncodeToString(cert.SerialNumber.Bytes()))
 	switch {
 	case isMissing(err):
-		return false, false, nil
+		return Certificate{}, false, nil
 	case err != nil:
-		return false, false, problem.Away(err)
+		return Certificate{}, false, problem.Away(err)
+	case !bytes.Equal(c.DER, der):
+		return Certificate{}, false, nil
 	}
-	return bytes.Equal(c.DER, der), !c.RevokedAt.IsZero(), nil
+	return c, true, nil
 }

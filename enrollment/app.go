@@ -63,7 +63,7 @@ func (s *Service) BeginApp(ctx context.Context, cmd AppCommand) (PendingApp, err
 	received := s.Now()
 	var c problem.Check
 	c.Unless(cmd.Customer != "", "customer", "is needed")
-	c.Unless(cmd.Kind == tokens.HOTP || cmd.Kind == tokens.TOTP, "kind", "needs to be totp or hotp")
+	c.Unless(cmd.Kind == tokens.HOTP || cmd.Kind == tokens.TOTP, "kind", "needs to be totp, hotp, fido or card")
 	c.Unless(len(cmd.Label) <= MaxLabel && !strings.ContainsFunc(cmd.Label, notInLabel), "label", "has at most 32 letters, digits, blanks and . _ - of ASCII")
 	if err := cmd.Proof.check(&c); err != nil {
 		return PendingApp{}, err

@@ -3,6 +3,7 @@ package enrollment_test
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"slices"
 	"strings"
@@ -309,8 +310,12 @@ func TestClause4_3_2_ACardIsRenewed(t *testing.T) {
 	if err != nil || rows[0].Hot.State != settle.HotRevoked {
 		t.Errorf("the old one: %+v, %v", rows, err)
 	}
-	signer := state.NewSigner("AZ100")
-	got, err = signer.Give(b.BeginCard(who.ID, tokens.UseSign, old.Token.ID))
+	signer, asked := state.NewSigner("AZ100", pkitest.Kind("P-384")), b.BeginCard(who.ID, tokens.UseSign, old.Token.ID)
+	long := sha512.Sum384(asked.Text)
+	if text, err := b.Enrollment.Text(t.Context(), long[:]); err != nil || string(text) != string(asked.Text) {
+		t.Errorf("by the hash of its key: %v", err)
+	}
+	got, err = signer.Give(asked)
 	if err != nil || len(got.Credentials) != 2 {
 		t.Fatalf("beside it: %+v, %v", got, err)
 	}
@@ -360,5 +365,38 @@ func TestACardBegunAnewEndsTheOneBefore(t *testing.T) {
 	b.Enrollment.Cards = enrollment.Cards{}
 	if err := begins(t, b, who.ID, ""); !problem.Is(err, problem.Forbidden) {
 		t.Errorf("a bank that takes no cards: %v", err)
+	}
+}
+
+// A profile of the bank's may bind its tokens to one issuer.
+func TestClause4_3_2_ATokenOfAnotherIssuer(t *testing.T) {
+	list, err := tokens.LoadProfiles(strings.NewReader(`{"profiles": [{"name": "own-card", "title": "Own card", "kinds": ["card"], "hashes": [], "digits": [],
+		"pin_on_device": true, "software": false, "binds": true, "shown": "none", "issuer": "own"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tokens.UseProfiles(list); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := tokens.UseProfiles(nil); err != nil {
+			t.Error(err)
+		}
+	})
+	b := banktest.New(t)
+	state := b.AllowCards()
+	who := b.Customer()
+	job := runs(t, b, []byte("serial\nO-1\n"), enrollment.ImportCommand{Format: enrollment.FormatSerials, Profile: "own-card"})
+	if job.State != tokens.ImportCompleted || job.Imported != 1 {
+		t.Fatalf("%+v", job)
+	}
+	var tk tokens.Token
+	for _, m := range []tokens.Move{tokens.Assign, tokens.Deliver} {
+		if tk, err = b.Enrollment.Move(t.Context(), enrollment.MoveCommand{Caller: b.Staff(), Token: "serial:O-1", Move: m, Customer: who.ID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := state.NewCard("AZ100").Give(b.BeginCard(who.ID, "", tk.ID)); !oneRefusal(err) || b.Count("token.activation", "refused", "issuer-of-another-token") != 1 {
+		t.Errorf("another issuer's: %v", err)
 	}
 }

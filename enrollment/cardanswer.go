@@ -219,6 +219,9 @@ func (s *Service) judgeCard(ctx context.Context, t tokens.Token, c parties.Custo
 	case is == SubjectToken && r.Subject != t.ID:
 		return nil, "subject-is-not-the-token", nil
 	}
+	if why, err := s.notIssued(ctx, t, r); err != nil || why != "" {
+		return nil, why, err
+	}
 	mine, err := s.cardsHeld(ctx, c.ID)
 	if err != nil {
 		return nil, "", err

@@ -9,13 +9,15 @@ var mohur = plan{
 	// From the roof to the ground. A package imports packages of lower floors
 	// only; of its own floor, only what beside allows.
 	floors: []floor{
-		{name: "tools", packages: list("house", "house/clauses")},
+		{name: "tools", packages: list("house", "house/cardrelease", "house/clauses")},
 		{name: "commands", packages: list("cmd/*", "cmd/mohur/bench"),
 			beside: map[string][]string{"cmd/mohur": list("cmd/mohur/bench")}},
+		{name: "helpdesk", packages: list("agent/doctor")},
 		// What runs on the customer's machine. Of the server it imports the ground only.
+		{name: "agent at a branch", packages: list("agent/etoken")},
 		{name: "agent", packages: list("agent")},
 		{name: "agent's parts", packages: list("agent/dialog", "agent/linked", "agent/pkcs11")},
-		{name: "agent's ground", packages: list("agent/browser", "agent/device", "agent/pcsc", "agent/words")},
+		{name: "agent's ground", packages: list("agent/browser", "agent/device", "agent/pcsc", "agent/release", "agent/words")},
 
 		{name: "edges", packages: list("api", "web", "store/*", "hsm/pkcs11")},
 

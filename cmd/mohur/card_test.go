@@ -17,6 +17,7 @@ import (
 
 	"mohur/authn/pkitest"
 	"mohur/authn/revocation"
+	"mohur/enrollment"
 )
 
 const withCards = least + `card:
@@ -54,7 +55,7 @@ func TestConfigOfCards(t *testing.T) {
 		}
 		c = mustParse(t, string(c.document("x")))
 	}
-	if v, err := mustParse(t, least).cards(new(revocation.Checker)); err != nil || v != nil {
+	if v, err := mustParse(t, least).cards(new(revocation.Checker), enrollment.OwnCards{}); err != nil || v != nil {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
@@ -88,10 +89,13 @@ func TestConfigOfCardsFaults(t *testing.T) {
 		}
 	}
 	c := mustParse(t, withCards)
-	if _, err := c.cards(new(revocation.Checker)); err == nil || !strings.Contains(err.Error(), "card.issuers: e-imza: roots:") {
+	if _, err := c.cards(new(revocation.Checker), enrollment.OwnCards{}); err == nil || !strings.Contains(err.Error(), "card.issuers: e-imza: roots:") {
 		t.Errorf("files that are not there: %v", err)
 	}
 }
+
+// cardPage is the page that asks cards.
+const cardPage = "https://login.bank.example"
 
 // cardServer is a server that takes the cards of a state.
 type cardServer struct {
@@ -101,7 +105,7 @@ type cardServer struct {
 	listener  string
 }
 
-func serveCards(t *testing.T) *cardServer {
+func serveCards(t *testing.T, page string) *cardServer {
 	t.Helper()
 	root := pkitest.Root(t, "State Root")
 	s := &cardServer{middle: root.Authority(t, "State Cards")}
@@ -116,8 +120,8 @@ func serveCards(t *testing.T) *cardServer {
 		}
 		return path
 	}
-	issuers := fmt.Sprintf(`[{name: state, roots: [%s], intermediates: [%s], subject: serialNumber, log_in: true, ocsp: ["%s"]}]`, write("root.pem", root), write("cards.pem", s.middle), ocsp.URL)
-	s.instance = start(t, "  # issuers:\n", "  issuers: "+issuers+"\n  origins: [\"https://login.bank.example\"]\n  tls_listen: 127.0.0.1:0\n")
+	issuers := fmt.Sprintf(`[{name: state, roots: [%s], intermediates: [%s], subject: serialNumber, log_in: true, signing: true, ocsp: ["%s"]}]`, write("root.pem", root), write("cards.pem", s.middle), ocsp.URL)
+	s.instance = start(t, "  # issuers:\n", "  issuers: "+issuers+"\n  origins: [\""+page+"\"]\n  tls_listen: 127.0.0.1:0\n")
 	found := regexp.MustCompile(`client certificates are taken","address":"([^"]+)"`).FindStringSubmatch(s.log.String())
 	if found == nil {
 		t.Fatalf("no listener:\n%s", s.log.String())
@@ -145,31 +149,47 @@ func (s *cardServer) call(method, path string, in any) map[string]any {
 	return out
 }
 
-// enrol binds a card to a new customer.
-func (s *cardServer) enrol(customer string, c *pkitest.Pair) {
+// customer makes a customer.
+func (s *cardServer) customer(id string) {
 	s.t.Helper()
-	s.call("PUT", "/v1/customers/"+customer, map[string]any{
+	s.call("PUT", "/v1/customers/"+id, map[string]any{
 		"name": "A", "locale": "az", "segment": "retail", "contract_ref": "K", "contract_version": "1", "kyc_ref": "V",
 		"contacts": map[string]string{"phone": "+994501234567", "email": "a@bank.example"},
 	})
+}
+
+// begin begins the enrolment of a certificate, on a token if one is named.
+func (s *cardServer) begin(customer, use, token string) map[string]any {
+	s.t.Helper()
 	secret := s.call("POST", "/v1/customers/"+customer+"/activation-secrets", map[string]any{"purpose": "enroll", "channel": "email"})
-	begun := s.call("POST", "/v1/enrollments", map[string]any{"customer": customer, "kind": "card", "proof": map[string]any{"activation_secret": secret["secret"]}})
+	asked := map[string]any{"customer": customer, "kind": "card", "use": use, "proof": map[string]any{"activation_secret": secret["secret"]}}
+	if token != "" {
+		asked["token"] = token
+	}
+	return s.call("POST", "/v1/enrollments", asked)
+}
+
+// enrol binds a card to a new customer.
+func (s *cardServer) enrol(customer string, c *pkitest.Pair) {
+	s.t.Helper()
+	s.customer(customer)
+	begun := s.begin(customer, "login", "")
 	asked := begun["card"].(map[string]any)
 	s.call("POST", "/v1/enrollments/"+begun["id"].(string)+"/responses", map[string]any{
-		"card": json.RawMessage(c.Token(s.t, "https://login.bank.example", asked["nonce"].(string))),
+		"card": json.RawMessage(c.Token(s.t, cardPage, asked["nonce"].(string))),
 	})
 }
 
 // A server takes a card in the browser's way and over its own TLS listener, which
 // speaks TLS 1.2 only, asks everybody for a certificate, and serves nothing else.
 func TestClause4_3_2_AServerThatTakesCards(t *testing.T) {
-	s := serveCards(t)
+	s := serveCards(t, cardPage)
 	c := s.middle.Card(t, "AZ100", pkitest.Kind("RSA-2048"))
 	s.enrol("C-1", c)
 	v := s.call("POST", "/v1/authentications", map[string]any{"customer": "C-1", "purpose": "login", "channel": "internet"})
 	nonce := v["methods"].([]any)[0].(map[string]any)["nonce"].(string)
 	got := s.call("POST", "/v1/authentications/"+v["id"].(string)+"/responses", map[string]any{
-		"method": "card", "token": json.RawMessage(c.Token(t, "https://login.bank.example", nonce)),
+		"method": "card", "token": json.RawMessage(c.Token(t, cardPage, nonce)),
 	})
 	if got["state"] != "granted" || got["acr"] != "strong" {
 		t.Errorf("%v", got)
@@ -225,4 +245,48 @@ func (s *cardServer) metrics() string {
 		s.t.Fatal(err)
 	}
 	return string(text)
+}
+
+// `mohur config check` and the doctor read the certificates that a profile names.
+func TestTheCertificatesOfIssuersAreChecked(t *testing.T) {
+	root := pkitest.Root(t, "Root")
+	for name, c := range map[string]struct {
+		text  []byte
+		fault string
+	}{
+		"good":    {pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw}), ""},
+		"empty":   {[]byte("no certificate"), "holds no certificate in PEM"},
+		"a leaf":  {pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Card(t, "AZ1").Raw}), "roots"},
+		"damaged": {pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw[:100]}), "x509"},
+		"missing": {nil, "no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), configName)
+			text := least + "card:\n  origins: [\"https://bank.example\"]\n  issuers: [{name: e-imza, roots: [root.pem], subject: serialNumber, log_in: true, ocsp: [\"http://ocsp.example/\"]}]\n"
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if c.text != nil {
+				if err := os.WriteFile(filepath.Join(filepath.Dir(file), "root.pem"), c.text, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			code, _, said := command(t, "config", "check", "--config", file)
+			if (code == exitOK) != (c.fault == "") || !strings.Contains(said, c.fault) {
+				t.Errorf("%d %s", code, said)
+			}
+			in, err := loadConfig(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := &examination{config: in}
+			want := fine
+			if c.fault != "" {
+				want = failing
+			}
+			if x.cards(); len(x.found) != 1 || x.found[0].What != "card.issuers" || x.found[0].Verdict != want {
+				t.Errorf("the doctor says %+v", x.found)
+			}
+		})
+	}
 }

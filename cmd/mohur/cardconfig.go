@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,7 @@ type cardConfig struct {
 type issuerConfig struct {
 	Name, Subject          string
 	SubjectIs              string
+	Own                    bool
 	Roots, Intermediates   []string
 	Policies, Disallowed   []string
 	Algorithms             []string
@@ -51,6 +53,7 @@ func (i *issuerConfig) settings() []setting {
 	age := func(to *time.Duration, most time.Duration) durationValue { return durationValue{to, 0, most} }
 	return []setting{
 		{"name", "", textValue{&i.Name}},
+		{"own", "", boolValue{&i.Own}},
 		{"roots", "", files(&i.Roots)},
 		{"intermediates", "", files(&i.Intermediates)},
 		{"policies", "", list(&i.Policies)},
@@ -114,13 +117,19 @@ func (c *Config) checkCards() (found []fault) {
 		add("card.origins", "is needed, for example [https://bank.example]")
 	}
 	var names []string
+	own := false
 	for n, i := range k.Issuers {
 		at := fmt.Sprintf("profile %d %q: ", n+1, i.Name)
 		switch {
+		case i.Own && !i.bare():
+			add("card.issuers", "%sown: true stands with name, policies and algorithms only: all else follows from the bank's authority", at)
+		case i.Own && own:
+			add("card.issuers", "%sown: true stands there twice: the bank has one authority", at)
 		case i.Name == "" || len(i.Name) > 64:
 			add("card.issuers", "%sname needs 1 to 64 bytes", at)
 		case slices.Contains(names, i.Name):
 			add("card.issuers", "%sname stands there twice", at)
+		case i.Own:
 		case len(i.Roots) == 0:
 			add("card.issuers", "%sroots is needed: the files with the certificates everything must lead to", at)
 		case i.Subject == "":
@@ -130,10 +139,10 @@ func (c *Config) checkCards() (found []fault) {
 		case !i.LogIn && !i.Signing:
 			add("card.issuers", "%sneeds log_in or signing", at)
 		}
-		if err := i.rules().Validate(); err != nil {
+		if err := i.rules().Validate(); err != nil && !i.Own {
 			add("card.issuers", "%s%s", at, strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
-		names = append(names, i.Name)
+		names, own = append(names, i.Name), own || i.Own
 	}
 	return append(found, c.checkCardListener()...)
 }
@@ -181,9 +190,15 @@ func (k *cardConfig) proxy() ([]byte, error) {
 	return pin, nil
 }
 
+// bare: nothing is said of an own profile that follows from the bank's authority.
+func (i *issuerConfig) bare() bool {
+	bare := issuerConfig{Name: i.Name, Own: true, Policies: i.Policies, Algorithms: i.Algorithms}
+	return reflect.DeepEqual(*i, bare)
+}
+
 // cards reads the certificates of the section and makes the verifier; nil when no
-// cards are taken.
-func (c *Config) cards(status *revocation.Checker) (*card.Verifier, error) {
+// cards are taken. own is the bank's own authority, for a profile that is it.
+func (c *Config) cards(status *revocation.Checker, own card.Own) (*card.Verifier, error) {
 	if len(c.Card.Issuers) == 0 {
 		return nil, nil
 	}
@@ -192,6 +207,9 @@ func (c *Config) cards(status *revocation.Checker) (*card.Verifier, error) {
 		issuer := card.Issuer{
 			Name: i.Name, Policies: i.Policies, Disallowed: i.Disallowed, Subject: i.Subject, Algorithms: i.Algorithms,
 			LogIn: i.LogIn, Signing: i.Signing, DualUse: i.DualUse, Revocation: i.rules(),
+		}
+		if i.Own {
+			issuer.Own, issuer.Subject, issuer.LogIn = own, "serialNumber", true
 		}
 		for _, path := range i.Roots {
 			found, err := readCertificates(path)
@@ -221,6 +239,9 @@ func (k *cardConfig) subjects() map[string]string {
 	is := map[string]string{}
 	for _, i := range k.Issuers {
 		is[i.Name] = i.SubjectIs
+		if i.Own {
+			is[i.Name] = enrollment.SubjectToken // as package ca writes it
+		}
 	}
 	return is
 }

@@ -17,7 +17,7 @@ import (
 // browser, OpenSC's module, pcscd, a virtual card; then the server's own listener and a
 // log-in with the code.
 func TestClause4_3_2_CurlWithACardLogsIn(t *testing.T) {
-	s := serveCards(t)
+	s := serveCards(t, cardPage)
 	stack := cardtest.NewStack(t)
 	person := s.middle.Card(t, "AZ100", pkitest.Kind("RSA-2048"))
 	virtual := cardtest.New(cardtest.Settings{PKCS1Only: true, ATR: cardtest.ACOS5})
@@ -35,7 +35,7 @@ func TestClause4_3_2_CurlWithACardLogsIn(t *testing.T) {
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "curl", "-sS", "--cacert", s.config.TLS.Cert, "--engine", "pkcs11", "--cert-type", "ENG", "--key-type", "ENG",
 			"--cert", "pkcs11:id=%01;type=cert", "--key", "pkcs11:id=%01;type=private;pin-value="+pin,
-			"-H", "Origin: https://login.bank.example", "https://"+s.listener+"/")
+			"-H", "Origin: "+cardPage, "https://"+s.listener+"/")
 		cmd.Env = append(os.Environ(), append(stack.Env(), "PKCS11_MODULE_PATH="+cardtest.OpenSC(t), "OPENSSL_CONF="+conf)...)
 		out, err := cmd.CombinedOutput()
 		return string(out), err

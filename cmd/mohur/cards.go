@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -13,6 +14,7 @@ import (
 	"mohur/authn"
 	"mohur/authn/card"
 	"mohur/authn/revocation"
+	"mohur/ca"
 	"mohur/enrollment"
 )
 
@@ -20,30 +22,43 @@ import (
 type cardKit struct {
 	verifier *card.Verifier
 	status   *revocation.Checker
+	own      card.Own // the bank's own authority
 }
 
 // openCards reads what is configured of cards. Nobody is asked anything yet.
-func (s *server) openCards() error {
+func (s *server) openCards(authority *ca.Service) error {
 	c := s.config
 	if len(c.Card.Issuers) == 0 {
 		return nil
 	}
 	told := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "mohur_card_status_total", Help: "Checks whether a certificate was revoked: good, revoked, unknown, unavailable; by ocsp, crl or none.",
+		Name: "mohur_card_status_total", Help: "Checks whether a certificate was revoked: good, revoked, unknown, unavailable; by ocsp, crl, own or none.",
 	}, []string{"state", "source"})
 	s.metrics.registry.MustRegister(told)
-	status := &revocation.Checker{Timeout: c.Card.StatusTimeout, Observe: func(st revocation.Status) {
+	observe := func(st revocation.Status) {
 		source := string(st.Source)
 		if source == "" {
 			source = "none"
 		}
 		told.WithLabelValues(string(st.State), source).Inc()
-	}}
-	verifier, err := c.cards(status)
+	}
+	status := &revocation.Checker{Timeout: c.Card.StatusTimeout, Observe: observe}
+	s.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "mohur_card_lists_failing", Help: "Lists of revoked certificates whose last fetch failed; one that was good before counts until it is too old.",
+	}, func() (failing float64) {
+		for _, l := range status.Lists() {
+			if l.Err != nil {
+				failing++
+			}
+		}
+		return failing
+	}))
+	own := enrollment.OwnCards{CA: authority, Observe: observe}
+	verifier, err := c.cards(status, own)
 	if err != nil {
 		return err
 	}
-	s.cards = cardKit{verifier, status}
+	s.cards = cardKit{verifier, status, own}
 	return nil
 }
 
@@ -91,7 +106,7 @@ func (s *server) certificateWay(ctx context.Context) (*way, error) {
 	if c.Card.TLSListen == "" || s.cards.verifier == nil {
 		return nil, nil
 	}
-	settings, err := c.certificateTLS()
+	settings, err := c.certificateTLS(s.cards.own)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +128,7 @@ func (s *server) certificateWay(ctx context.Context) (*way, error) {
 
 // certificateTLS asks for a certificate and leaves everything but the possession of
 // its key to the verifier. TLS 1.2 is what cards can do that sign RSA without PSS.
-func (c *Config) certificateTLS() (*tls.Config, error) {
+func (c *Config) certificateTLS(authority card.Own) (*tls.Config, error) {
 	own := *c
 	if c.Card.TLSCert != "" {
 		own.TLS.Cert, own.TLS.Key = c.Card.TLSCert, c.Card.TLSKey
@@ -144,5 +159,22 @@ func (c *Config) certificateTLS() (*tls.Config, error) {
 			}
 		}
 	}
+	if slices.ContainsFunc(c.Card.Issuers, func(i issuerConfig) bool { return i.Own }) {
+		settings.GetConfigForClient = withAuthority(settings, authority)
+	}
 	return settings, nil
+}
+
+// withAuthority names the bank's own authority, too, as soon as there is one. Without
+// a name of any, a browser offers every certificate it has.
+func withAuthority(settings *tls.Config, authority card.Own) func(*tls.ClientHelloInfo) (*tls.Config, error) {
+	plain := settings.Clone()
+	return func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		named := plain.Clone()
+		if cert, err := authority.Authority(hello.Context()); err == nil && cert != nil {
+			named.ClientCAs = named.ClientCAs.Clone()
+			named.ClientCAs.AddCert(cert)
+		}
+		return named, nil
+	}
 }

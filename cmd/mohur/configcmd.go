@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mohur/authn/revocation"
+	"mohur/enrollment"
 )
 
 func (p *program) configCommand() *cobra.Command {
@@ -21,7 +22,7 @@ certificates of card issuers, which are read.`,
 			if err != nil {
 				return err
 			}
-			if _, err := c.cards(new(revocation.Checker)); err != nil {
+			if _, err := c.cards(new(revocation.Checker), enrollment.OwnCards{}); err != nil {
 				return err
 			}
 			p.sayf("%s is in order", c.File)

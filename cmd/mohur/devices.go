@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"mohur/authn/revocation"
+	"mohur/enrollment"
 	"mohur/tokens"
 )
 
@@ -42,7 +43,7 @@ func (x *examination) cards() {
 	if len(x.config.Card.Issuers) == 0 {
 		return
 	}
-	if _, err := x.config.cards(new(revocation.Checker)); err != nil {
+	if _, err := x.config.cards(new(revocation.Checker), enrollment.OwnCards{}); err != nil {
 		x.bad(failing, "card.issuers", "correct the setting or the file", "%v", err)
 		return
 	}

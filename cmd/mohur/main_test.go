@@ -21,7 +21,7 @@ import (
 // TestMain lets the scripts start this very program as `mohur`, and a test of slow
 // connections those who hold them.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mohur": main, "dribble": dribble})
+	testscript.Main(m, map[string]func(){"mohur": main, "dribble": dribble, "card-child": cardChild})
 }
 
 // TestScripts runs the command line as people do: testdata/*.txt.

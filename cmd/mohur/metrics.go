@@ -50,7 +50,7 @@ func newMetrics() *metrics {
 			Name: "mohur_connections_sent_away_total", Help: "Connections closed to make room for newer ones.",
 		}),
 		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "mohur_answers_total", Help: "Answers to authentications, by what became of them and, of the one refusal, its cause.",
+			Name: "mohur_answers_total", Help: "Answers to authentications, and certificates shown over TLS (presented, not-presented), by what became of them and, of the one refusal, its cause.",
 		}, []string{"outcome", "reason"}),
 		signed: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "mohur_audit_checkpoint_time_seconds", Help: "When the last checkpoint was signed, in Unix seconds.",

@@ -79,7 +79,11 @@ func (s *server) services(ctx context.Context) error {
 	if err := s.openStops(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(s.openKeys(), s.openCards()); err != nil {
+	authority, err := s.authority()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(s.openKeys(), s.openCards(authority)); err != nil {
 		return err
 	}
 	pins := pin.NewVerifier(s.hsm, c.Auth.PINSlots)
@@ -93,10 +97,6 @@ func (s *server) services(ctx context.Context) error {
 		Policy: policy, Issuer: c.URL, Zone: zone, Now: time.Now,
 	}
 	s.authn.Payments = s.payments
-	authority, err := s.authority()
-	if err != nil {
-		return err
-	}
 	s.enrollment = &enrollment.Service{
 		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Audit: s.audit, PINs: pins, Prover: s.authn, Pace: s.authn,
 		Parties: s.parties, Stops: s.stops, Development: c.Development, Floor: c.Auth.FloorPIN, Now: time.Now,

@@ -102,6 +102,9 @@ var attempts = table[authn.Attempt]{
 			removal(a.ExpiresAt.Add(keepAttempt), inAttempts, a.ID),
 			{attemptsByChallenge, joined(string(a.SHA256)) + order(a.CreatedAt, a.ID)},
 		}
+		for _, sum := range a.Longer {
+			keys = append(keys, indexKey{attemptsByChallenge, joined(string(sum)) + order(a.CreatedAt, a.ID)})
+		}
 		if a.State == authn.Pending {
 			keys = append(keys, indexKey{attemptsOpen, joined(a.Customer) + order(a.ExpiresAt, a.ID)})
 		}

@@ -70,6 +70,12 @@ func testChallenges(t *testing.T, s Store) {
 	want(t, s, settle.Done, authn.SaveAttempt{Attempt: first})
 	got, err = s.AttemptByChallenge(t.Context(), sum)
 	same(t, "still the last one opened", got, err, second)
+	longer := [][]byte{append(bytesOf("48"), bytesOf("bytes")[:16]...), append(bytesOf("64"), bytesOf("bytes")...)}
+	third := saveAttempt(t, s, "third", func(a *authn.Attempt) { a.SHA256, a.Longer = bytesOf("another text"), longer })
+	for _, sum := range append(longer, third.SHA256) {
+		got, err = s.AttemptByChallenge(t.Context(), sum)
+		same(t, "by any of its hashes", got, err, third)
+	}
 	for _, none := range [][]byte{nil, {}, sum[:31], append(bytesOf("the same text"), 0)} {
 		_, err = s.AttemptByChallenge(t.Context(), none)
 		absent(t, "by another challenge", err)
