@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"math/big"
-	"strings"
 
 	"mohur/problem"
 )
@@ -14,9 +13,25 @@ import (
 // device's serial number, an INTEGER (Yubico, "PIV attestation").
 var yubikeySerial = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 41482, 3, 7}
 
+// yubikeyPolicy holds two bytes: when the key asks for the PIN, and when for a touch.
+var yubikeyPolicy = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 41482, 3, 8}
+
+// The policies under which a key asks for the PIN, or for a finger: once, always,
+// and the two of devices that know fingers. 1 is never.
+const firstPolicyWithPIN, lastPolicyWithPIN = 2, 5
+
+func extension(c *x509.Certificate, id asn1.ObjectIdentifier) []byte {
+	for _, e := range c.Extensions {
+		if e.Id.Equal(id) {
+			return e.Value
+		}
+	}
+	return nil
+}
+
 // attested checks the device's proof that it made the key: the attestation
 // certificate is for this very key, was signed by the device's own attestation key,
-// whose certificate leads to a root of its maker, and names the serial that is
+// whose certificate leads to a root of its maker; it asks for the PIN, and names the serial that is
 // printed on the token. Without a proof it returns "", where none is demanded.
 func (s *Service) attested(o Order, request *x509.CertificateRequest) (string, error) {
 	if len(o.Attestation) == 0 {
@@ -51,6 +66,9 @@ func (s *Service) attested(o Order, request *x509.CertificateRequest) (string, e
 	if device.CheckSignature(key.SignatureAlgorithm, key.RawTBSCertificate, key.Signature) != nil || key.Issuer.String() != device.Subject.String() {
 		return "", refused
 	}
+	if extension(device, yubikeySerial) != nil || extension(device, yubikeyPolicy) != nil {
+		return "", refused // a key of a slot, which signs whatever its holder wants
+	}
 	above := x509.NewCertPool()
 	for _, c := range chain[2:] {
 		above.AddCert(c)
@@ -60,18 +78,15 @@ func (s *Service) attested(o Order, request *x509.CertificateRequest) (string, e
 	}); err != nil {
 		return "", refused
 	}
-	for _, e := range key.Extensions {
-		if !e.Id.Equal(yubikeySerial) {
-			continue
-		}
-		var n *big.Int
-		if rest, err := asn1.Unmarshal(e.Value, &n); err != nil || len(rest) > 0 || n.Sign() <= 0 {
-			return "", refused
-		}
-		if n.String() != strings.TrimLeft(o.Serial, "0") {
-			return "", problem.New(problem.Invalid, "the attestation is of the device "+n.String()+", the token's serial is another")
-		}
-		return n.String(), nil
+	if p := extension(key, yubikeyPolicy); len(p) != 2 || p[0] < firstPolicyWithPIN || p[0] > lastPolicyWithPIN {
+		return "", problem.New(problem.Invalid, "the key is used without its PIN; make it with the PIN policy once or always")
 	}
-	return "", refused
+	var n *big.Int
+	if rest, err := asn1.Unmarshal(extension(key, yubikeySerial), &n); err != nil || len(rest) > 0 || n.Sign() <= 0 {
+		return "", refused
+	}
+	if n.String() != o.Serial {
+		return "", problem.New(problem.Invalid, "the attestation is of the device "+n.String()+", the token's serial is another")
+	}
+	return n.String(), nil
 }

@@ -72,7 +72,7 @@ func (b *bank) parse(der []byte) *x509.Certificate {
 // issue issues and settles.
 func (b *bank) issue(token string, request []byte, attestation ...[]byte) (ca.Certificate, settle.Outcome, error) {
 	b.t.Helper()
-	c, effects, events, err := b.ca.Issue(b.t.Context(), ca.Order{Caller: b.admin, Token: token, Serial: "0012345", Request: request, Attestation: attestation})
+	c, effects, events, err := b.ca.Issue(b.t.Context(), ca.Order{Caller: b.admin, Token: token, Serial: "12345", Request: request, Attestation: attestation})
 	if err != nil {
 		return c, 0, err
 	}
@@ -140,7 +140,7 @@ func TestClause4_3_2_CertificateOfAnEToken(t *testing.T) {
 		if cert.KeyUsage != x509.KeyUsageDigitalSignature || cert.IsCA || !cert.BasicConstraintsValid {
 			t.Errorf("key usage %b, authority %v", cert.KeyUsage, cert.IsCA)
 		}
-		if got := cert.Subject.String(); got != "SERIALNUMBER="+token+",CN=0012345,O=A Bank" {
+		if got := cert.Subject.String(); got != "SERIALNUMBER="+token+",CN=12345,O=A Bank" {
 			t.Errorf("subject %s", got)
 		}
 		if n := cert.SerialNumber.BitLen(); n != 127 {
@@ -328,6 +328,19 @@ func TestAuthorityUnderAnotherRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The authority's own certificate ends one day, and another takes its place.
+	again := &x509.Certificate{Subject: asked.Subject, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, SubjectKeyId: []byte{1, 2, 3}}
+	renewed := above.sign(t, again, asked.PublicKey)
+	again.Subject = pkix.Name{CommonName: "another name"}
+	if _, err := b.ca.Adopt(t.Context(), b.admin, above.sign(t, again, asked.PublicKey), [][]byte{above.cert.Raw}); !problem.Is(err, problem.Invalid) {
+		t.Errorf("another name: %v", err)
+	}
+	if a, err := b.ca.Adopt(t.Context(), b.admin, renewed, [][]byte{above.cert.Raw}); err != nil || !bytes.Equal(a.Certificate, renewed) {
+		t.Errorf("renewed: %v", err)
+	}
+	if _, err := b.ca.Create(t.Context(), b.admin, "A Bank E-token CA"); !problem.Is(err, problem.Conflict) {
+		t.Errorf("a root of its own beside it: %v", err)
+	}
 	roots, between := x509.NewCertPool(), x509.NewCertPool()
 	roots.AddCert(above.cert)
 	between.AddCert(b.parse(good))
@@ -351,7 +364,7 @@ func TestClause5_21_AttestedKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return [][]byte{m.sign(t, &x509.Certificate{ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 41482, 3, 7}, Value: value}}}, public), m.cert.Raw}
+		return [][]byte{m.sign(t, &x509.Certificate{ExtraExtensions: []pkix.Extension{{Id: attestedSerial, Value: value}, {Id: attestedPolicy, Value: []byte{2, 1}}}}, public), m.cert.Raw}
 	}
 	for name, chain := range map[string][][]byte{
 		"none": nil, "of another key": proof(device, 12345, &ecKey(t, elliptic.P256()).PublicKey), "of another maker": proof(other, 12345, &key.PublicKey),
@@ -368,6 +381,13 @@ func TestClause5_21_AttestedKeys(t *testing.T) {
 		t.Errorf("%v, %v, attested %q", outcome, err, c.Attested)
 	}
 }
+
+// What a device says of a key it made: its own serial, and when the key asks for the
+// PIN and for a touch.
+var (
+	attestedSerial = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 41482, 3, 7}
+	attestedPolicy = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 41482, 3, 8}
+)
 
 // maker makes certificates.
 type maker struct {

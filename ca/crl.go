@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"math/big"
 	"time"
@@ -56,10 +57,16 @@ func (s *Service) newest(ctx context.Context, now time.Time) (der []byte, stale 
 		return nil, false, problem.Away(err)
 	}
 	news := a.CRL == nil || now.Sub(a.CRLAt) >= crlFresh || now.Before(a.CRLAt)
+	listed := map[string]bool{}
+	if last, err := x509.ParseRevocationList(a.CRL); err == nil {
+		for _, e := range last.RevokedCertificateEntries {
+			listed[hex.EncodeToString(e.SerialNumber.Bytes())] = true
+		}
+	}
 	entries := make([]x509.RevocationListEntry, len(revoked))
 	for i, c := range revoked {
-		// A list is made for whole seconds; what was revoked within one may be missing in it.
-		news = news || !c.RevokedAt.Before(a.CRLAt)
+		// Not by their times: a revocation may be settled after a list that is younger.
+		news = news || !listed[c.Serial]
 		serial, ok := new(big.Int).SetString(c.Serial, 16)
 		if !ok {
 			return nil, false, problem.Away(errors.New("ca: a certificate's serial is not hexadecimal"))

@@ -32,11 +32,14 @@ type Order struct {
 	// Attestation is the device's own proof that it made the key: the key's
 	// attestation certificate first, then the one that signed it.
 	Attestation [][]byte
+	// Keep are the serials of certificates that stay in force until the new one takes
+	// their place: those the customer logs in with now.
+	Keep []string
 }
 
 // Issue makes the certificate and says what has to be settled for it, with the
 // change of the token: nothing is issued before that is durable. Certificates
-// that the token had are revoked in the same write.
+// that the token had are revoked in the same write, but for those of Keep.
 func (s *Service) Issue(ctx context.Context, o Order) (Certificate, []settle.Effect, []audit.Event, error) {
 	a, authority, err := s.Get(ctx)
 	if err != nil {
@@ -87,12 +90,17 @@ func (s *Service) Issue(ctx context.Context, o Order) (Certificate, []settle.Eff
 	if err != nil {
 		return Certificate{}, nil, nil, problem.Away(err)
 	}
-	sum := sha256.Sum256(request.RawSubjectPublicKeyInfo)
+	// The key in its one form: what a request writes it as may hold more.
+	public, err := x509.MarshalPKIXPublicKey(request.PublicKey)
+	if err != nil {
+		return Certificate{}, nil, nil, problem.Away(err)
+	}
+	sum := sha256.Sum256(public)
 	c := Certificate{
 		Serial: hex.EncodeToString(serial.Bytes()), Token: o.Token, KeySHA256: sum[:], DER: der, NotAfter: end, Attested: attested,
 		IssuedAt: s.Now().UTC(), IssuedBy: o.Caller.ID, Version: 1,
 	}
-	effects, events, err := s.Revoke(ctx, o.Caller, o.Token, Superseded)
+	effects, events, err := s.Revoke(ctx, o.Caller, o.Token, Superseded, o.Keep...)
 	if err != nil {
 		return Certificate{}, nil, nil, err
 	}
@@ -146,7 +154,7 @@ func (c Certificate) event(by parties.Caller, name, outcome string, a Authority)
 // Revoke says what has to be settled so that a token's certificates that are in
 // force are revoked, with the change of the token. A token without certificates
 // changes nothing.
-func (s *Service) Revoke(ctx context.Context, by parties.Caller, token string, reason int) ([]settle.Effect, []audit.Event, error) {
+func (s *Service) Revoke(ctx context.Context, by parties.Caller, token string, reason int, but ...string) ([]settle.Effect, []audit.Event, error) {
 	all, err := s.Store.CertificatesOf(ctx, token)
 	if err != nil {
 		return nil, nil, problem.Away(err)
@@ -155,7 +163,7 @@ func (s *Service) Revoke(ctx context.Context, by parties.Caller, token string, r
 	var events []audit.Event
 	now := s.Now().UTC()
 	for _, c := range all {
-		if !c.RevokedAt.IsZero() {
+		if !c.RevokedAt.IsZero() || slices.Contains(but, c.Serial) {
 			continue
 		}
 		c.RevokedAt, c.Reason, c.Version = now, reason, c.Version+1

@@ -69,8 +69,12 @@ func (s *Service) Request(ctx context.Context, name string) ([]byte, error) {
 
 // Adopt takes the certificate that another authority made for the key; chain are
 // those above it, up to its root, each signing the one before.
+//
+// An authority that was adopted takes a further certificate of the same name and key:
+// its own end is put off by it. What it has issued stays.
 func (s *Service) Adopt(ctx context.Context, by parties.Caller, der []byte, chain [][]byte) (Authority, error) {
-	if err := s.check(ctx, "x"); err != nil {
+	had, before, err := s.adopted(ctx)
+	if err != nil {
 		return Authority{}, err
 	}
 	key, err := s.signer(ctx)
@@ -89,6 +93,8 @@ func (s *Service) Adopt(ctx context.Context, by parties.Caller, der []byte, chai
 		return Authority{}, problem.New(problem.Invalid, "the certificate is not an authority's: it needs CA true, the key usages keyCertSign and cRLSign, and a subject key identifier")
 	case now.Before(cert.NotBefore) || !now.Before(cert.NotAfter):
 		return Authority{}, problem.New(problem.Invalid, "the certificate is not valid now")
+	case before != nil && (!bytes.Equal(cert.RawSubject, before.RawSubject) || !bytes.Equal(cert.SubjectKeyId, before.SubjectKeyId)):
+		return Authority{}, problem.New(problem.Invalid, "the certificate has another name or key identifier than the authority, which would end what it has issued")
 	case len(chain) == 0:
 		return Authority{}, problem.New(problem.Invalid, "the certificates above it are needed, up to the root")
 	}
@@ -103,8 +109,29 @@ func (s *Service) Adopt(ctx context.Context, by parties.Caller, der []byte, chai
 	if child.CheckSignatureFrom(child) != nil {
 		return Authority{}, problem.New(problem.Invalid, "the chain does not end in a root")
 	}
-	return s.establish(ctx, by, der, chain, "ca.adopt")
+	if before == nil {
+		return s.establish(ctx, by, der, chain, "ca.adopt")
+	}
+	had.Certificate, had.Chain, had.Version = der, chain, had.Version+1
+	return s.save(ctx, by, had, "ca.renew")
 }
+
+// adopted is the authority that a further certificate may be for, with its own; none,
+// while there is no authority. One that is its own root stays as it is.
+func (s *Service) adopted(ctx context.Context) (Authority, *x509.Certificate, error) {
+	a, cert, err := s.Get(ctx)
+	switch {
+	case problem.Is(err, problem.NotFound):
+		return Authority{}, nil, nil
+	case err != nil:
+		return Authority{}, nil, err
+	case len(a.Chain) == 0:
+		return Authority{}, nil, errThere
+	}
+	return a, cert, nil
+}
+
+var errThere = problem.New(problem.Conflict, "the bank has its certificate authority already")
 
 // check refuses a second authority, and a name that is none.
 func (s *Service) check(ctx context.Context, name string) error {
@@ -114,7 +141,7 @@ func (s *Service) check(ctx context.Context, name string) error {
 	_, err := s.Store.Authority(ctx, AuthorityID)
 	switch {
 	case err == nil:
-		return problem.New(problem.Conflict, "the bank has its certificate authority already")
+		return errThere
 	case !errors.Is(err, parties.ErrNotFound):
 		return problem.Away(err)
 	}
@@ -122,17 +149,22 @@ func (s *Service) check(ctx context.Context, name string) error {
 }
 
 func (s *Service) establish(ctx context.Context, by parties.Caller, der []byte, chain [][]byte, event string) (Authority, error) {
-	sum := sha256.Sum256(der)
-	a := Authority{ID: AuthorityID, Certificate: der, Chain: chain, CreatedAt: s.Now().UTC(), Version: 1}
+	return s.save(ctx, by, Authority{ID: AuthorityID, Certificate: der, Chain: chain, CreatedAt: s.Now().UTC(), Version: 1}, event)
+}
+
+func (s *Service) save(ctx context.Context, by parties.Caller, a Authority, event string) (Authority, error) {
+	sum := sha256.Sum256(a.Certificate)
 	r, err := settle.Write(ctx, s.Settler, s.Audit, []settle.Effect{SaveAuthority{a}}, []audit.Event{{
 		Name: event, Outcome: "done", Caller: by.ID, Request: by.Request,
 		Detail: map[string]any{"sha256": hex.EncodeToString(sum[:]), "by": by.Name, "source": by.Source},
 	}})
-	if err != nil {
+	switch {
+	case err != nil:
 		return Authority{}, err
-	}
-	if r.Outcome != settle.Done {
-		return Authority{}, problem.New(problem.Conflict, "the bank has its certificate authority already")
+	case r.Outcome == settle.Exists:
+		return Authority{}, errThere
+	case r.Outcome != settle.Done:
+		return Authority{}, problem.New(problem.Conflict, "the authority was changed by somebody else meanwhile; look again")
 	}
 	return a, nil
 }

@@ -303,6 +303,11 @@ func (s *Service) bornCard(ctx context.Context, t tokens.Token, c parties.Custom
 	if err != nil {
 		return t, nil, err
 	}
+	superseded, err := s.supersede(ctx, cmd.Caller, t, r.Certificate)
+	if err != nil {
+		return t, nil, err
+	}
+	effects = append(effects, superseded...)
 	record, err := json.Marshal(r)
 	if err != nil {
 		return t, nil, err

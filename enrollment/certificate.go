@@ -1,9 +1,13 @@
 package enrollment
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"slices"
 
+	"mohur/authn/card"
 	"mohur/ca"
 	"mohur/parties"
 	"mohur/problem"
@@ -26,7 +30,8 @@ type CertificateCommand struct {
 var certifiable = []tokens.State{tokens.Assigned, tokens.Shipped, tokens.Delivered, tokens.Active}
 
 // IssueCertificate certifies a token's key. The certificates that the token had are
-// revoked by it. The token's record goes along, so that nothing is certified for
+// revoked by it, but for those its customer logs in with: they give way when he has
+// enrolled the new one, so that nobody of the bank takes his card from him by this. The token's record goes along, so that nothing is certified for
 // one that is revoked meanwhile.
 func (s *Service) IssueCertificate(ctx context.Context, cmd CertificateCommand) (ca.Certificate, error) {
 	if s.CA == nil {
@@ -43,7 +48,13 @@ func (s *Service) IssueCertificate(ctx context.Context, cmd CertificateCommand) 
 		if !slices.Contains(certifiable, t.State) {
 			return ca.Certificate{}, problem.New(problem.Conflict, "a token that is "+string(t.State)+" gets no certificate; assign it to a customer first")
 		}
-		c, effects, events, err := s.CA.Issue(ctx, ca.Order{Caller: cmd.Caller, Token: t.ID, Serial: t.Serial, Request: cmd.Request, Attestation: cmd.Attestation})
+		keep, err := s.inUse(ctx, t)
+		if err != nil {
+			return ca.Certificate{}, err
+		}
+		c, effects, events, err := s.CA.Issue(ctx, ca.Order{
+			Caller: cmd.Caller, Token: t.ID, Serial: t.Serial, Request: cmd.Request, Attestation: cmd.Attestation, Keep: keep,
+		})
 		if err != nil {
 			return ca.Certificate{}, err
 		}
@@ -78,4 +89,46 @@ func (s *Service) endCertificates(ctx context.Context, t tokens.Token, cmd MoveC
 		}
 	}
 	return effects, serials, err
+}
+
+// inUse are the serials of a token's certificates that its customer has enrolled.
+func (s *Service) inUse(ctx context.Context, t tokens.Token) ([]string, error) {
+	if len(t.Credentials) == 0 {
+		return nil, nil
+	}
+	all, err := s.CA.Store.CertificatesOf(ctx, t.ID)
+	if err != nil {
+		return nil, problem.Away(err)
+	}
+	var serials []string
+	for _, id := range t.Credentials {
+		cred, err := s.Store.Credential(ctx, id)
+		if err != nil && !errors.Is(err, parties.ErrNotFound) {
+			return nil, problem.Away(err)
+		}
+		var r card.Record
+		if err != nil || json.Unmarshal(cred.Card, &r) != nil {
+			continue
+		}
+		for _, c := range all {
+			if bytes.Equal(c.DER, r.Certificate) {
+				serials = append(serials, c.Serial)
+			}
+		}
+	}
+	return serials, nil
+}
+
+// supersede are the changes by which a certificate that is being enrolled takes the
+// place of the others that the bank's authority issued to the token.
+func (s *Service) supersede(ctx context.Context, by parties.Caller, t tokens.Token, der []byte) ([]settle.Effect, error) {
+	if s.CA == nil {
+		return nil, nil
+	}
+	c, known, err := s.CA.Find(ctx, der)
+	if err != nil || !known || c.Token != t.ID {
+		return nil, err
+	}
+	effects, _, err := s.CA.Revoke(ctx, by, t.ID, ca.Superseded, c.Serial)
+	return effects, err
 }
