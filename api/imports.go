@@ -221,6 +221,9 @@ func (s *Server) runImport(cmd enrollment.ImportCommand, job tokens.Import, up *
 	}()
 	ctx := s.imports.base
 	end, err := s.Enrollment.RunImport(ctx, cmd, job)
+	if encrypted := cmd.TransportKey != "" || cmd.Password != nil; err == nil && encrypted && end.State == tokens.ImportCompleted {
+		up.wipe = false // a key opened it: nothing in it is in the clear
+	}
 	if err != nil {
 		s.Logger.ErrorContext(ctx, "the end of an import could not be recorded", "import", job.ID, "error", err)
 		return

@@ -379,6 +379,7 @@ func TestClause5_3_1_TheSpoolKeepsNoSeedInTheClear(t *testing.T) {
 		return a
 	}
 	send("profile", "no-such").faulty("profile")
+	send("password", "by mistake")
 	id := send().is(202).str("approval.id")
 	c.boris.approve(id).is(200)
 	c.ended(send().is(202).str("id")).has(body{"imported": 200.0})

@@ -32,7 +32,7 @@ type upload struct {
 	name     string // as it was sent
 	size     int64
 	sha256   string
-	wipe     bool   // it is overwritten before it goes, unless a key or password opens it
+	wipe     bool   // it is overwritten before it goes, unless it proved to be encrypted
 	password []byte // nil: there is none
 	fields   map[string]string
 }
@@ -45,7 +45,7 @@ func (u *upload) close() error {
 		return nil
 	}
 	defer u.file.Close()
-	if !u.wipe || u.fields["transport_key"] != "" || u.password != nil {
+	if !u.wipe {
 		return nil
 	}
 	return overwrite(u.file)

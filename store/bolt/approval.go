@@ -2,7 +2,10 @@ package bolt
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"mohur/approval"
 )
@@ -27,4 +30,33 @@ func (s *Store) Approval(ctx context.Context, id string) (approval.Approval, err
 // Approvals implements approval.Store.
 func (s *Store) Approvals(ctx context.Context, cursor string, limit int) ([]approval.Approval, string, error) {
 	return listing[approval.Approval]{table: approvals, index: approvalsByAge}.page(ctx, s, cursor, limit)
+}
+
+// endApprovals gives the approvals of an earlier build the row by which they are
+// removed one day. A record that cannot be read is left to the check of the store.
+func endApprovals(tx *bbolt.Tx) error {
+	rows, ends := tx.Bucket([]byte(names[inApprovals])), tx.Bucket([]byte(names[expiry]))
+	found := map[string][]byte{}
+	err := rows.ForEach(func(k, v []byte) error {
+		f, err := decodeFrame(v)
+		if err != nil || slices.ContainsFunc(f.indexes, func(x indexKey) bool { return x.bucket == expiry }) {
+			return nil
+		}
+		a, err := approvals.decode(string(k), f)
+		if err != nil {
+			return nil
+		}
+		f.indexes = approvals.indexes(&a)
+		found[string(k)] = f.encode()
+		return ends.Put([]byte(f.indexes[len(f.indexes)-1].key), k)
+	})
+	if err != nil {
+		return err
+	}
+	for k, v := range found {
+		if err := rows.Put([]byte(k), v); err != nil {
+			return err
+		}
+	}
+	return nil
 }

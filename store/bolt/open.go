@@ -154,7 +154,7 @@ func prepare(tx *bbolt.Tx, node string) error {
 			return err
 		}
 	}
-	return nil
+	return endApprovals(tx)
 }
 
 // later are the parts that stores of an earlier build lack.
