@@ -80,6 +80,22 @@ soak: setup ## the server under everything at once for SOAK (10m); profiles go t
 memory: setup ## what the server has in memory: idle, with TOKENS (60000) imported, after 1,000 log-ins
 	MOHUR_TOKENS=$(TOKENS) go test -count=1 -timeout 2h -run '^TestMemoryLoaded$$' -v ./cmd/mohur
 
+# The agent's packages whose tests, too, are for every system.
+CARD_PACKAGES = $(addprefix ./agent/,browser device dialog linked release words)
+
+.PHONY: card-windows
+card-windows: ## build bin/mohur-card.exe; vet the card agent for Windows and macOS
+	@scripts/setup core card
+	GOOS=darwin CGO_ENABLED=0 go vet $(CARD_PACKAGES)
+	GOOS=darwin CGO_ENABLED=0 go build -o /dev/null ./cmd/mohur-card
+	GOOS=windows CGO_ENABLED=0 go vet $(CARD_PACKAGES)
+	GOOS=windows GOARCH=amd64 CC=x86_64-w64-mingw32-gcc $(GO_BUILD) -o bin/mohur-card.exe ./cmd/mohur-card
+
+.PHONY: card-release
+card-release: ## a signed release of mohur-card; MOHUR_CARD_RELEASE_KEY names the private key
+	@scripts/setup core card
+	@scripts/card-release
+
 .PHONY: clauses
 clauses: ## which clauses and attacks have a test, and which have none
 	@go run ./house/clauses

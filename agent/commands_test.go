@@ -40,7 +40,7 @@ func TestLogInAndPaymentAreTakenByTheServer(t *testing.T) {
 	}
 }
 
-func TestClause4_3_2_ACardSignsWhatTheCustomerSaw(t *testing.T) {
+func TestClause5_18_ACardSignsWhatTheCustomerSaw(t *testing.T) {
 	d := newDesk(t, "P-256", "sign:P-256")
 	raw, err := d.do(agent.GetSigningCertificate, map[string]any{}, dialogtest.Answer{Yes: true})
 	if err != nil {
@@ -84,7 +84,7 @@ func TestClause4_3_2_ACardSignsWhatTheCustomerSaw(t *testing.T) {
 	}
 }
 
-func TestAttack08_NothingIsSignedThatTheBankDoesNotVouchFor(t *testing.T) {
+func TestAttack10_NothingIsSignedThatTheBankDoesNotVouchFor(t *testing.T) {
 	d := newDesk(t, "P-256")
 	good := d.site.Text("payment", nil)
 	for name, c := range map[string]struct {
@@ -120,7 +120,7 @@ func TestAttack08_NothingIsSignedThatTheBankDoesNotVouchFor(t *testing.T) {
 	}
 }
 
-func TestAPayeeWhoseNameTurnsTheLineRound(t *testing.T) {
+func TestAttack11_APayeeWhoseNameTurnsTheLineRound(t *testing.T) {
 	d := newDesk(t, "P-256")
 	text := d.site.Text("payment", map[string]any{"payee": map[string]any{"name": "Nigar\u202eCMM\n\nAmount: 1.00 AZN", "account": "AZ77", "bank": "B"}})
 	if _, err := d.logIn(text, rightPIN); err != nil {

@@ -75,7 +75,7 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
-func TestAttack08_PagesThatAreNotTheBanksReachNoCard(t *testing.T) {
+func TestAttack10_PagesThatAreNotTheBanksReachNoCard(t *testing.T) {
 	d := newDesk(t)
 	h := agent.NewLoopback(d.agent, port)
 	d.shown = dialogtest.New()

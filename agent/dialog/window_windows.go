@@ -184,7 +184,7 @@ func (w *window) take(handle uintptr) bool {
 
 // Styles of winuser.h.
 const (
-	styleDialog = 0x80000000 | 0x00C00000 | 0x00080000 | 0x48 | 0x80 | 0x200 | 0x800 // WS_POPUP, WS_CAPTION, WS_SYSMENU, DS_SHELLFONT, DS_MODALFRAME, DS_SETFOREGROUND, DS_CENTER
+	styleDialog = 0x80000000 | 0x00C00000 | 0x00080000 | 0x40 | 0x80 | 0x200 | 0x800 // WS_POPUP, WS_CAPTION, WS_SYSMENU, DS_SETFONT, DS_MODALFRAME, DS_SETFOREGROUND, DS_CENTER
 	exTopmost   = 0x00000008
 	visible     = 0x50000000 // WS_CHILD, WS_VISIBLE
 	tabStop     = 0x00010000
@@ -262,7 +262,7 @@ func (w *window) template() []uint16 {
 	word(len(items), 0, 0, width, below+15+margin, 0, 0) // place, size, no menu, the usual class
 	text(w.page.Title)
 	word(9)
-	text("MS Shell Dlg")
+	text("Segoe UI")
 	for _, i := range items {
 		if len(t)%2 == 1 { // an item begins at a multiple of four bytes
 			word(0)

@@ -33,8 +33,8 @@ type KeyOrder struct {
 	Access
 	Label string // the pair's name on the token; a PIV card has none
 	Type  string // RSA2048, P256, P384
-	// Renew makes a pair although there is one with a certificate. On a PIV card the
-	// old pair ends by that; on others StoreCertificate ends it.
+	// Renew makes a pair whatever there is. On a PIV card the old one ends by that; on
+	// others StoreCertificate ends it.
 	Renew bool
 }
 

@@ -96,21 +96,23 @@ func keyWork(m *p11.Ctx, q request, secret []byte) response {
 	return failed(d.store(q))
 }
 
-// make returns the pair of that name that waits for its certificate, or a new one.
+// make returns the pair of that name that waits for its certificate, else the one that
+// has it, or a new one.
 func (d *desk) make(q request) (*Key, *Failure) {
+	if q.Renew {
+		return d.generate(q)
+	}
 	pairs, f := d.named(q.Label)
 	if f != nil {
 		return nil, f
 	}
-	var has *Key
 	for i, k := range pairs {
 		if k.Certificate == nil {
 			return &pairs[i], d.kept(k.ID)
 		}
-		has = &pairs[i]
 	}
-	if has != nil && !q.Renew {
-		return has, nil
+	if len(pairs) > 0 {
+		return &pairs[0], nil
 	}
 	return d.generate(q)
 }

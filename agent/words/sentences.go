@@ -78,6 +78,7 @@ var sentences = map[Key][3]string{ // az, en, ru
 	OtherIssuer:    {"Sorğu başqa bankdandır. Bu, fırıldaq ola bilər.", "The request is from another bank. This may be a fraud.", "Запрос от другого банка. Возможно, это мошенничество."},
 	NothingSigned:  {"Heç nə imzalanmadı.", "Nothing was signed.", "Ничего не подписано."},
 	NewerAgent:     {"Sorğu bu proqrama məlum deyil. Onun yeni versiyasını quraşdırın.", "This program does not know such a request. Install its newer version.", "Программа не знает такого запроса. Установите её новую версию."},
+	Trial:          {"Kartın sınağı: banka heç nə göndərilmir", "Trial of the card: nothing is sent to the bank", "Проба карты: банку ничего не отправляется"},
 
 	IssueTitle:    {"E-tokenin verilməsi", "Issue an E-token", "Выдача E-токена"},
 	IssueAsk:      {"Tokendə açar yaradılacaq və bu müştəri üçün təsdiqlənəcək. Davam edilsin?", "A key will be made on the token and certified for this customer. Continue?", "На токене будет создан ключ и выпущен сертификат для этого клиента. Продолжить?"},

@@ -135,6 +135,7 @@ const (
 	OtherIssuer    Key = "other-issuer"
 	NothingSigned  Key = "nothing-signed"
 	NewerAgent     Key = "newer-agent"
+	Trial          Key = "trial"
 
 	IssueTitle    Key = "issue-title"
 	IssueAsk      Key = "issue-ask"

@@ -53,7 +53,10 @@ func (p *program) install(o browser.Order) error {
 	if o.Hosts, err = p.hosts(); err != nil {
 		return err
 	}
-	if o.Program, err = executable(); err != nil {
+	if o.Program, err = os.Executable(); err != nil {
+		return err
+	}
+	if err := guarded(o.Program); err != nil {
 		return err
 	}
 	m, err := browser.Here()
@@ -79,22 +82,18 @@ func (p *program) hosts() ([]browser.Host, error) {
 	return browser.Hosts(c.Host, c.Extensions)
 }
 
-// executable is this program's file. Whoever can write it would be told PINs.
-func executable() (string, error) {
-	path, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	for _, at := range []string{path, filepath.Dir(path)} {
+// guarded: whoever can write the program would be told PINs.
+func guarded(program string) error {
+	for _, at := range []string{program, filepath.Dir(program)} {
 		info, err := os.Stat(at)
 		if err != nil {
-			return "", err
+			return err
 		}
 		if runtime.GOOS != "windows" && info.Mode()&0o002 != 0 && info.Mode()&os.ModeSticky == 0 {
-			return "", fmt.Errorf("%s can be written by anybody: put the program where only an administrator or you can write, such as /usr/local/bin", at)
+			return fmt.Errorf("%s can be written by anybody: put the program where only an administrator or you can write, such as /usr/local/bin", at)
 		}
 	}
-	return path, nil
+	return nil
 }
 
 func (p *program) done(done []browser.Action, dry bool, err error) error {

@@ -10,7 +10,11 @@ import (
 // native is the program as a browser starts it. What keeps the agent from starting
 // is an answer too, or the page would learn nothing but that the program ended.
 func (p *program) native(ctx context.Context) int {
-	a, err := p.agent(false)
+	_, err := itself()
+	var a *agent.Agent
+	if err == nil {
+		a, err = p.agent(false)
+	}
 	if err != nil {
 		fmt.Fprintf(p.err, "mohur-card: %v\n", err)
 		_ = agent.NativeRefusal(p.in, p.out, "mohur-card is not set up on this machine; mohur-card doctor says what to do")

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -84,9 +85,17 @@ has the card sign. The commands below are for trying and for a helpdesk.`,
 			return usagef("there is no command %q", args[0])
 		},
 		SilenceErrors: true, SilenceUsage: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			// These say what is wrong, or take the program away.
+			if slices.Contains([]string{"doctor", "verify", "version", "uninstall", "help"}, cmd.Name()) {
+				return nil
+			}
+			_, err := itself()
+			return err
+		},
 	}
 	root.AddCommand(p.readersCommand(), p.watchCommand(), p.authenticateCommand(), p.certificateCommand(), p.signCommand(), p.serveCommand(), p.versionCommand(),
-		p.installCommand(), p.uninstallCommand(), p.doctorCommand(), p.verifyCommand(), p.issueCommand(), p.requestCommand(), p.importCertificateCommand(), p.pinCommand())
+		p.installCommand(), p.uninstallCommand(), p.doctorCommand(), p.trialCommand(), p.verifyCommand(), p.issueCommand(), p.requestCommand(), p.importCertificateCommand(), p.pinCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
 	return root
@@ -132,9 +141,6 @@ func devices(c *agent.Config) (*agent.Devices, error) {
 // agent puts the agent together. With preferTerminal the customer is asked where
 // the command was typed.
 func (p *program) agent(preferTerminal bool) (*agent.Agent, error) {
-	if _, err := itself(); err != nil {
-		return nil, err
-	}
 	c, err := agent.LoadConfig(p.config)
 	if err != nil {
 		return nil, err

@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -272,4 +276,41 @@ func TestClause5_20_TheDeviceProvesItsKey(t *testing.T) {
 			t.Errorf("%s: %v", algorithm, got)
 		}
 	}
+
+	// An authority outside: its certificate goes on the card that has the key.
+	file := filepath.Join(b.dir, "req.pem")
+	unlock := []dialogtest.Answer{{Yes: true}, {PIN: "654321"}}
+	if _, err := b.card(unlock, "request", "--key-type", "p256", "--renew", "--name", "Aysel", "--out", file, "--management-key-file", management); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	request, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil || request.Subject.CommonName != "Aysel" {
+		t.Fatalf("%+v, %v", request, err)
+	}
+	outside := pkitest.Root(t, "Outside")
+	for _, c := range []struct {
+		key  crypto.PublicKey
+		want string
+	}{{pkitest.Key(t, "P-256").Public(), "not on this token"}, {request.PublicKey, ""}} {
+		p := outside.Card(t, "AZ1", func(x *pkitest.Template) { x.With = publicOnly{c.key} })
+		cert := b.write("cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.Raw}))
+		_, err := b.card(unlock[1:], "import-certificate", cert, "--management-key-file", management)
+		if c.want == "" && (err != nil || !bytes.Equal(made.Certificate(cardtest.Authentication), p.Raw)) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%q: %v", c.want, err)
+		}
+	}
+}
+
+// publicOnly is a key of which only the card has the private half.
+type publicOnly struct{ crypto.PublicKey }
+
+func (p publicOnly) Public() crypto.PublicKey { return p.PublicKey }
+
+func (publicOnly) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errors.New("the private key is on the card")
 }
