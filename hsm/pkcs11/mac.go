@@ -6,16 +6,20 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/binary"
-	"slices"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
 	"mohur/hsm"
 )
 
-// maxInputs bounds one visit of MACs, which keeps its slot from the others: under
-// a millisecond.
-const maxInputs = 64
+// A visit of MACs keeps its slot from the others. So it ends after maxInputs of them,
+// which SoftHSM makes in under a millisecond, and with a slower module after maxVisit,
+// far below the time after which the module counts as hung.
+const (
+	maxInputs = 64
+	maxVisit  = 20 * time.Millisecond
+)
 
 // MAC returns HMAC-SHA256 over label and parts. Each is preceded by its length
 // in four bytes, so no two lists of parts give the same input.
@@ -30,7 +34,7 @@ func (m *Module) MAC(ctx context.Context, key hsm.Key, label string, parts ...[]
 	return call(ctx, m, "MAC", key, func(w *worker) ([]byte, error) { return w.mac(key, message) })
 }
 
-// MACs is MAC for each of many inputs, with one visit for every maxInputs of them.
+// MACs is MAC for each of many inputs, in as few visits as maxInputs and maxVisit allow.
 func (m *Module) MACs(ctx context.Context, key hsm.Key, inputs ...hsm.Input) ([][]byte, error) {
 	if k, _ := kindOf(key); k != kindMAC {
 		return nil, m.refuse("MACs", key, "not a MAC key")
@@ -43,7 +47,8 @@ func (m *Module) MACs(ctx context.Context, key hsm.Key, inputs ...hsm.Input) ([]
 		messages[i] = frame(in.Label, in.Parts)
 	}
 	all := make([][]byte, 0, len(inputs))
-	for some := range slices.Chunk(messages, maxInputs) {
+	for len(all) < len(messages) {
+		some := messages[len(all):min(len(all)+maxInputs, len(messages))]
 		macs, err := call(ctx, m, "MACs", key, func(w *worker) ([][]byte, error) { return w.macs(key, some) })
 		if err != nil {
 			return nil, err
@@ -53,13 +58,16 @@ func (m *Module) MACs(ctx context.Context, key hsm.Key, inputs ...hsm.Input) ([]
 	return all, nil
 }
 
+// macs makes the MACs of the first messages: one at least, and no further one once
+// the visit has lasted long enough.
 func (w *worker) macs(key hsm.Key, messages [][]byte) ([][]byte, error) {
-	macs := make([][]byte, len(messages))
-	for i, message := range messages {
-		var err error
-		if macs[i], err = w.mac(key, message); err != nil {
+	var macs [][]byte
+	for begun := time.Now(); len(macs) < len(messages) && (len(macs) == 0 || time.Since(begun) < maxVisit); {
+		mac, err := w.mac(key, messages[len(macs)])
+		if err != nil {
 			return nil, err
 		}
+		macs = append(macs, mac)
 	}
 	return macs, nil
 }

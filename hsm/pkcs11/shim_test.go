@@ -36,7 +36,7 @@ const (
 
 // order is struct order of testdata/shim.c.
 type order struct {
-	rv, left, hang, count, held uint64
+	rv, left, hang, count, held, slow uint64
 }
 
 // shim is a PKCS#11 library made for these tests: SoftHSM that fails, hangs and
@@ -105,6 +105,11 @@ func (s shim) heal(function int) { s.fail(function, 0, 0) }
 func (s shim) hang(function int)    { atomic.StoreUint64(&s.orders[function].hang, 1) }
 func (s shim) release(function int) { atomic.StoreUint64(&s.orders[function].hang, 0) }
 
+// slow makes each call of a function take longer.
+func (s shim) slow(function int, by time.Duration) {
+	atomic.StoreUint64(&s.orders[function].slow, uint64(by.Microseconds()))
+}
+
 func (s shim) count(function int) uint64 { return atomic.LoadUint64(&s.orders[function].count) }
 func (s shim) held(function int) uint64  { return atomic.LoadUint64(&s.orders[function].held) }
 
@@ -113,6 +118,7 @@ func (s shim) reset() {
 	for n := range functions {
 		s.heal(n)
 		s.release(n)
+		s.slow(n, 0)
 	}
 }
 

@@ -223,7 +223,7 @@ func (p *pass) application(a *entry) error {
 		if long {
 			a.why = fmt.Sprintf("<%s> is too long", e.Name.Local)
 		}
-		*to = bytes.Clone(bytes.Trim(text, seedfile.Blanks))
+		*to = append([]byte{}, bytes.Trim(text, seedfile.Blanks)...) // not nil: a second one is noticed
 		return nil
 	})
 }

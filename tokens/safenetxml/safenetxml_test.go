@@ -73,6 +73,7 @@ func TestTokensThatAreRejected(t *testing.T) {
 		"short seed":          {"<Seed>" + seed, "<Seed>" + seed[:20], "10 bytes"},
 		"endless seed":        {"<Seed>" + seed, "<Seed>" + strings.Repeat("31", 2100), "too long"},
 		"two seeds":           {"<Seed>", "<Seed>" + seed + "</Seed><Seed>", "second element <Seed>"},
+		"a blank seed first":  {"<Seed>", "<Seed> </Seed><Seed>", "second element <Seed>"},
 		"no factor":           {"<MovingFactor>1</MovingFactor>", "", "no <MovingFactor>"},
 		"negative factor":     {"<MovingFactor>1<", "<MovingFactor>-1<", "<MovingFactor> is not"},
 		"no applications":     {"<Applications>", "<Applications/><Nothing>", "second"},

@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
-	"slices"
 	"strings"
 
 	"mohur/tokens/seedfile"
@@ -43,22 +42,24 @@ type lexer struct {
 	begun bool
 	empty bool // the element just begun was an empty one: its end comes next
 
-	names map[string]xml.Name
-	open  []xml.Name // as written
-	scope []binding
+	names  map[string]xml.Name
+	open   []xml.Name        // as written
+	spaces map[string]string // what a prefix stands for here; "" is the default's
+	scope  []binding
 }
 
-// binding is a namespace prefix, "" for the default, in the element of that depth.
+// binding is what a prefix stood for before the element of that depth declared it.
 type binding struct {
-	prefix, space string
-	depth         int
+	prefix, was string
+	bound       bool // it stood for something
+	depth       int
 }
 
 // maxNames bounds the names that are remembered, so that each is made once.
 const maxNames = 256
 
 func newLexer(in *seedfile.Input) *lexer {
-	return &lexer{in: in, buf: make([]byte, maxToken+32<<10), line: 1, names: map[string]xml.Name{}}
+	return &lexer{in: in, buf: make([]byte, maxToken+32<<10), line: 1, names: map[string]xml.Name{}, spaces: map[string]string{}}
 }
 
 // close clears the buffer: seeds in the clear and ciphertexts passed through.
@@ -226,11 +227,11 @@ func (l *lexer) name(of string) (xml.Name, error) {
 		l.pos++
 	}
 	s := l.buf[l.start+from : l.pos]
+	if l.pos == l.end { // no document ends within a name
+		return xml.Name{}, l.failed(l.err)
+	}
 	if n, known := l.names[string(s)]; known {
 		return n, nil
-	}
-	if len(s) == 0 && l.pos == l.end {
-		return xml.Name{}, l.failed(l.err)
 	}
 	if !validName(s) || bytes.Count(s, []byte(":")) > 1 {
 		return xml.Name{}, l.malformed("expected " + of)
@@ -315,9 +316,9 @@ func (l *lexer) enter(e *xml.StartElement) {
 	for _, a := range e.Attr {
 		switch {
 		case a.Name.Space == "xmlns":
-			l.scope = append(l.scope, binding{a.Name.Local, a.Value, len(l.open)})
+			l.declare(a.Name.Local, a.Value)
 		case a.Name == xml.Name{Local: "xmlns"}:
-			l.scope = append(l.scope, binding{"", a.Value, len(l.open)})
+			l.declare("", a.Value)
 		}
 	}
 	if e.Name.Space != "xmlns" && (e.Name != xml.Name{Local: "xmlns"}) {
@@ -330,15 +331,19 @@ func (l *lexer) enter(e *xml.StartElement) {
 	}
 }
 
+func (l *lexer) declare(prefix, space string) {
+	was, bound := l.spaces[prefix]
+	l.scope = append(l.scope, binding{prefix, was, bound, len(l.open)})
+	l.spaces[prefix] = space
+}
+
 // namespace is what a prefix stands for, the prefix itself where nobody declared it.
 func (l *lexer) namespace(prefix string) string {
 	if prefix == "xml" {
 		return "http://www.w3.org/XML/1998/namespace"
 	}
-	for _, b := range slices.Backward(l.scope) {
-		if b.prefix == prefix {
-			return b.space
-		}
+	if space, bound := l.spaces[prefix]; bound {
+		return space
 	}
 	return prefix
 }
@@ -361,6 +366,12 @@ func (l *lexer) endTag() (token, error) {
 
 func (l *lexer) leave() {
 	for len(l.scope) > 0 && l.scope[len(l.scope)-1].depth == len(l.open) {
+		last := l.scope[len(l.scope)-1]
+		if last.bound {
+			l.spaces[last.prefix] = last.was
+		} else {
+			delete(l.spaces, last.prefix)
+		}
 		l.scope = l.scope[:len(l.scope)-1]
 	}
 	l.open = l.open[:len(l.open)-1]

@@ -191,3 +191,30 @@ func TestNothingIsLeftInTheBuffer(t *testing.T) {
 		}
 	}
 }
+
+// A disk that fails within a name is told as that, not as a bad document: an import
+// that was cut off is gone on with.
+func TestAFailureWithinAName(t *testing.T) {
+	disk := errors.New("the disk fails")
+	for _, doc := range []string{"<a><\xd0", "<a><b", "<a b", "</", "<a><"} {
+		l := newLexer(seedfile.NewInput(io.MultiReader(strings.NewReader(doc), iotest.ErrReader(disk)), 1<<30))
+		var err error
+		for err == nil {
+			_, err = l.next()
+		}
+		if !errors.Is(err, disk) {
+			t.Errorf("%q: %v", doc, err)
+		}
+		l.close()
+	}
+}
+
+// A prefix means what it did when the element that declared it anew has ended.
+func TestPrefixesComeBack(t *testing.T) {
+	doc := `<a xmlns="u:1" xmlns:p="u:2"><b xmlns="" xmlns:p="u:3" xmlns:q="u:4"><p:c/><q:c/><c/></b><p:c/><q:c/><c/></a>`
+	got, whole := events(strings.NewReader(doc))
+	want, _ := standard(doc)
+	if !whole || strings.Join(got, "") != strings.Join(want, "") {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}

@@ -20,6 +20,7 @@ struct order {
 	uint64_t hang;  /* stay inside while this is not 0 */
 	uint64_t count; /* calls so far */
 	uint64_t held;  /* calls that hang now */
+	uint64_t slow;  /* microseconds that each takes longer */
 };
 
 static struct order *orders;
@@ -34,6 +35,8 @@ static ck gate(int n) {
 		while (__atomic_load_n(&o->hang, __ATOMIC_SEQ_CST)) usleep(1000);
 		__atomic_sub_fetch(&o->held, 1, __ATOMIC_SEQ_CST);
 	}
+	uint64_t slow = __atomic_load_n(&o->slow, __ATOMIC_SEQ_CST);
+	if (slow) usleep(slow);
 	uint64_t left = __atomic_load_n(&o->left, __ATOMIC_SEQ_CST);
 	while (left > 0)
 		if (__atomic_compare_exchange_n(&o->left, &left, left - 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) return o->rv;
