@@ -92,6 +92,9 @@ func (PrivateKey) DecryptKW(context.Context, []byte) ([]byte, error) { return ni
 
 // DecryptRSA decrypts PKCS #1 v1.5 or OAEP with SHA-1.
 func (k PrivateKey) DecryptRSA(_ context.Context, padding hsm.RSAPadding, ciphertext []byte) (out []byte, err error) {
+	if len(ciphertext) != k.Size() {
+		return nil, pskc.ErrNotOpened // package rsa takes one that lost a leading zero
+	}
 	if padding == hsm.OAEP {
 		out, err = rsa.DecryptOAEP(sha1.New(), rand.Reader, k.PrivateKey, ciphertext, nil)
 	} else {
