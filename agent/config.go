@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"mohur/agent/device"
 )
 
 // Config is what the bank says of itself, in one small YAML file.
@@ -36,26 +38,8 @@ const (
 	configName = "config.yaml"
 )
 
-// Places are where the configuration is looked for, the system's first: what the
-// bank or an administrator installed is not changed by a file in a home directory.
-func Places() []string {
-	var places []string
-	switch runtime.GOOS {
-	case "windows":
-		// Anybody may write below ProgramData, but not beside an installed program.
-		if exe, err := os.Executable(); err == nil {
-			places = append(places, filepath.Join(filepath.Dir(exe), configName))
-		}
-	case "darwin":
-		places = append(places, filepath.Join("/Library/Application Support", configDir, configName))
-	default:
-		places = append(places, filepath.Join("/etc", configDir, configName))
-	}
-	if dir, err := os.UserConfigDir(); err == nil {
-		places = append(places, filepath.Join(dir, configDir, configName))
-	}
-	return places
-}
+// ErrNoConfig: none was named, and none of Places is there.
+var ErrNoConfig = errors.New("there is no configuration")
 
 // LoadConfig reads the named file, or the first of Places that there is.
 func LoadConfig(named string) (*Config, error) {
@@ -76,7 +60,7 @@ func LoadConfig(named string) (*Config, error) {
 		}
 		return ParseConfig(path, text)
 	}
-	return nil, fmt.Errorf("there is no configuration; the bank's goes to %s", strings.Join(places, " or "))
+	return nil, fmt.Errorf("%w; the bank's goes to %s", ErrNoConfig, strings.Join(places, " or "))
 }
 
 // ParseConfig reads a configuration. Every fault is in the error, with its line.
@@ -131,8 +115,17 @@ func (c *Config) check(fault func(key, format string, args ...any)) {
 	if !slices.Contains([]string{"", "az", "en", "ru"}, c.Language) {
 		fault("language", "needs to be az, en or ru")
 	}
+	if device.Remote(c.Profiles) {
+		fault("profiles", "%q is not on this machine", c.Profiles)
+	}
+	if device.Remote(c.CAFile) {
+		fault("ca_file", "%q is not on this machine", c.CAFile)
+	}
 	for _, m := range c.Modules {
-		if !filepath.IsAbs(m) {
+		switch {
+		case device.Remote(m):
+			fault("modules", "%q is not on this machine: whoever has that one would be told PINs", m)
+		case !filepath.IsAbs(m):
 			fault("modules", "%q needs its directory: a module is never looked for where a stranger could put one", m)
 		}
 	}

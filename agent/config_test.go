@@ -52,6 +52,11 @@ func TestConfigFaultsAreToldWithTheirLines(t *testing.T) {
 		"bank: A\norigins: [https://user@a.example]\n":                                  {"is no origin"},
 		"bank: A\norigins: [https://a.example]\nmodules: [x.so]\n":                      {"x:3: modules \"x.so\" needs its directory"},
 		"bank: A\norigins: [https://a.example]\nlanguage: de\nport: 80\nissuers: [x]\n": {"x:3: language", "x:4: port needs to be from 1024", "x:5: issuers"},
+		"bank: A\norigins: [https://a.example]\nmodules: ['\\\\thief\\x.dll']\n":        {"x:3: modules", "is not on this machine"},
+		"bank: A\norigins: [https://a.example]\nmodules: [//thief/x.dll]\n":             {"is not on this machine"},
+		"bank: A\norigins: [https://a.example]\nmodules: ['\\\\?\\C:\\x.dll']\n":        {"is not on this machine"},
+		"bank: A\norigins: [https://a.example]\nprofiles: '\\\\thief\\p.json'\n":        {"x:3: profiles", "is not on this machine"},
+		"bank: A\norigins: [https://a.example]\nca_file: '\\/thief/ca.pem'\n":           {"x:3: ca_file", "is not on this machine"},
 		"bank: *x\norigins: [https://a.example]\n":                                      {"x"},
 		"bank: [\n": {"is not YAML"},
 	} {

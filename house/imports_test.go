@@ -146,7 +146,8 @@ func (pl plan) purity(name string, p pkg) (found []string) {
 		return nil
 	}
 	for _, path := range p.Imports {
-		if _, ours := pl.ours(path); ours || slices.Contains(pl.impure, path) {
+		other, ours := pl.ours(path)
+		if ours && !slices.Contains(pl.pure, other) || slices.Contains(pl.impure, path) {
 			found = append(found, fmt.Sprintf("%s is pure and imports %s", name, path))
 		}
 	}
@@ -198,12 +199,12 @@ func TestRules(t *testing.T) {
 		module: "m",
 		floors: []floor{
 			{name: "edges", packages: list("api", "store/*")},
-			{name: "ceremonies", domain: true, packages: list("login", "pay", "score"),
-				beside: map[string][]string{"pay": list("login")}},
+			{name: "ceremonies", domain: true, packages: list("login", "pay", "score", "score/text"),
+				beside: map[string][]string{"pay": list("login"), "score/text": list("score")}},
 			{name: "ground", domain: true, packages: list("log")},
 		},
 		outside: []outside{{module: "x.org/web", only: list("api")}},
-		pure:    list("score"),
+		pure:    list("score", "score/text"),
 		impure:  list("os"),
 		empty:   list("util"),
 	}
@@ -233,6 +234,7 @@ func TestRules(t *testing.T) {
 		{"suite of Go", pkg{ImportPath: "m/log", Imports: list("net/http/httptest")}, "log imports net/http/httptest outside a test"},
 		{"impure", pkg{ImportPath: "m/score", Imports: list("os")}, "score is pure and imports os"},
 		{"pure imports ours", pkg{ImportPath: "m/score", Imports: list("m/log")}, "score is pure and imports m/log"},
+		{"pure imports pure", pkg{ImportPath: "m/score/text", Imports: list("m/score")}, ""},
 		{"empty name", pkg{ImportPath: "m/store/util"}, "store/util: the name util says nothing"},
 		{"empty clause", pkg{ImportPath: "m/log", Name: "util"}, "log: the name util says nothing"},
 	} {

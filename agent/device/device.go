@@ -131,6 +131,13 @@ func (p *Profile) check() error {
 			return fmt.Errorf("%s: usb needs to be like 072f:90cc", p.Name)
 		}
 	}
+	for _, names := range p.Modules {
+		for _, name := range names {
+			if Remote(name) {
+				return fmt.Errorf("%s: the module %q is not on this machine", p.Name, name)
+			}
+		}
+	}
 	for _, text := range p.ATR {
 		m, err := parseMask(text)
 		if err != nil {
@@ -213,6 +220,9 @@ func (p Profile) Paths() []string {
 // in PATH, where a stranger could have put a library of that name.
 func Find(name string) string {
 	name = expand(name)
+	if Remote(name) {
+		return ""
+	}
 	if filepath.IsAbs(name) {
 		return installed(name)
 	}
@@ -225,6 +235,13 @@ func Find(name string) string {
 		}
 	}
 	return ""
+}
+
+// Remote tells whether a path leads to another machine or to a device of Windows
+// (UNC, `\\?\`, `\??\`), on whichever system it is read.
+func Remote(path string) bool {
+	path = strings.ReplaceAll(path, "/", `\`)
+	return strings.HasPrefix(path, `\\`) || strings.HasPrefix(path, `\??\`)
 }
 
 func installed(path string) string {

@@ -168,7 +168,7 @@ func TestPinentry(t *testing.T) {
 	if err != nil || string(pin) != "12%34" {
 		t.Errorf("PIN: %q, %v", pin, err)
 	}
-	if got := read(t, heard); !strings.Contains(got, `SETDESC Payee: <b>A_B</b> \n %2541%0A%0Alast try%0A%0AEnter the PIN`) {
+	if got := read(t, heard); !strings.Contains(got, `SETDESC (1/1)%0APayee: <b>A_B</b> \n %2541%0A%0Alast try%0A%0AEnter the PIN`) {
 		t.Errorf("it heard %q", got)
 	}
 	// A page longer than the protocol's line is shown in parts, every word of it.
@@ -207,6 +207,41 @@ func TestPinentry(t *testing.T) {
 	path, heard = pinentrySays(t, "", "if [ -e \"$0.second\" ]; then echo OK; else touch \"$0.second\"; echo 'ERR 83886194 no'; fi", "echo OK")
 	if n, err := (Pinentry{words.EN, path}).Choose(t.Context(), page, []string{"one", "two"}); n != 1 || err != nil {
 		t.Errorf("the second choice: %d, %v after %q", n, err, read(t, heard))
+	}
+}
+
+// A label of Qt reads a text as HTML when a tag stands before its first line break.
+func TestPartsForPinentryAreNoMarkup(t *testing.T) {
+	for _, before := range []int{0, 104, 200} {
+		parts := split(Page{Lines: []words.Line{
+			{Label: "Bank", Value: "<b>"}, {Label: "Site", Value: "https://login.bank.example"}, {Label: "Amount", Value: "9 500.00 AZN"},
+			{Label: "Payee", Value: strings.Repeat("[U+0301]", before) + "<b><!--&lt;"}, {Label: "Account", Value: "AZ77VTBA00000000001234567890"},
+		}}.body())
+		if before > 0 && len(parts) < 2 {
+			t.Fatal("the text is too short")
+		}
+		for _, part := range parts {
+			if first, rest, _ := strings.Cut(part, "%0A"); strings.ContainsAny(first, "<&") || rest == "" || len(part) > maxAssuan-20 {
+				t.Errorf("%d bytes, …%s", len(part), first[max(0, len(first)-60):])
+			}
+		}
+	}
+}
+
+// The text of zenity's list is markup. A name in a certificate is a stranger's.
+func TestListsHaveNeitherMarkupNorOptions(t *testing.T) {
+	evil := Page{Title: "Card", Lines: []words.Line{{Label: "Reader", Value: `<span foreground="white">a & b</span>`}}, Ask: "Which?"}
+	for name, use := range map[string]func(string) Dialog{
+		"zenity": func(path string) Dialog { return Zenity{words.EN, path} }, "kdialog": func(path string) Dialog { return KDialog{words.EN, path} },
+	} {
+		path, args := fake(t, "printf '1\\n'")
+		if n, err := use(path).Choose(t.Context(), evil, []string{"--text=other", "two"}); n != 0 || err != nil {
+			t.Errorf("%s: %d, %v", name, n, err)
+		}
+		got := read(t, args)
+		if strings.Contains(got, "<span") || !strings.Contains(got, "&lt;span") || !strings.Contains(got, "Which?") || strings.Contains(got, "\n--text=other") || !strings.Contains(got, "\n1. --text=other\n2\n2. two\n") {
+			t.Errorf("%s is given\n%s", name, got)
+		}
 	}
 }
 

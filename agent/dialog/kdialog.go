@@ -39,7 +39,7 @@ func (k KDialog) PIN(ctx context.Context, p Page) ([]byte, error) {
 // Choose implements Dialog.
 func (k KDialog) Choose(ctx context.Context, p Page, choices []string) (int, error) {
 	args := []string{"--title", p.Title, "--menu", k.text(p)}
-	for i, c := range choices {
+	for i, c := range numbered(choices) {
 		args = append(args, strconv.Itoa(i+1), c)
 	}
 	out, code, err := started(ctx, k.Path, args...)

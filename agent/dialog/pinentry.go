@@ -138,8 +138,21 @@ func assuan(s string) string {
 }
 
 // split escapes a text in as many parts as the protocol's lines need, between
-// lines where it can, so that every word of it is shown.
-func split(s string) (parts []string) {
+// lines where it can, so that every word of it is shown. Each of several begins with
+// a line of ours, as one does that could have a tag in its first line: Qt takes all for
+// HTML then, and a payee's name could be in that line.
+func split(s string) []string {
+	parts := pieces(s)
+	if len(parts) == 1 && !strings.ContainsAny(s, "<&") {
+		return parts
+	}
+	for i, part := range parts {
+		parts[i] = assuan(fmt.Sprintf("(%d/%d)\n", i+1, len(parts))) + part
+	}
+	return parts
+}
+
+func pieces(s string) (parts []string) {
 	const most = maxAssuan - 100
 	part := ""
 	for _, line := range strings.SplitAfter(s, "\n") {

@@ -2,6 +2,8 @@ package dialog
 
 import (
 	"context"
+	"fmt"
+	"html"
 	"strconv"
 	"strings"
 
@@ -39,8 +41,10 @@ func (z Zenity) PIN(ctx context.Context, p Page) ([]byte, error) {
 
 // Choose implements Dialog.
 func (z Zenity) Choose(ctx context.Context, p Page, choices []string) (int, error) {
+	// The text of a list is markup, and nothing switches that off.
+	p.Lines, p.Warnings, p.Ask = []words.Line{{Label: html.EscapeString(p.body())}}, nil, ""
 	args := append(z.common(p), "--list", "--hide-header", "--hide-column=1", "--print-column=1", "--column=1", "--column=2", z.text(p))
-	for i, c := range choices {
+	for i, c := range numbered(choices) {
 		args = append(args, strconv.Itoa(i+1), c)
 	}
 	out, code, err := started(ctx, z.Path, args...)
@@ -51,6 +55,15 @@ func (z Zenity) Choose(ctx context.Context, p Page, choices []string) (int, erro
 func (z Zenity) Tell(ctx context.Context, p Page) error {
 	_, _, err := started(ctx, z.Path, "--title="+p.Title, "--width=480", "--info", "--no-markup", z.text(p))
 	return err
+}
+
+// numbered puts a number before each choice, so that none is taken for an option.
+func numbered(choices []string) []string {
+	all := make([]string, len(choices))
+	for i, c := range choices {
+		all[i] = fmt.Sprintf("%d. %s", i+1, c)
+	}
+	return all
 }
 
 func chosen(out []byte, code int, err error, choices int) (int, error) {

@@ -5,6 +5,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -128,11 +129,14 @@ func (r *round) program() {
 }
 
 func (r *round) config() {
-	if r.Config == nil {
-		r.add(Fault, "config-bad", r.Unread, agent.Places()[0])
-		return
+	switch {
+	case errors.Is(r.Unread, agent.ErrNoConfig):
+		r.add(Fault, "config-missing", strings.Join(agent.Places(), ", "))
+	case r.Config == nil:
+		r.add(Fault, "config-bad", r.Unread)
+	default:
+		r.add(OK, "config-good", r.Config.File, linked.Show(r.Config.Bank), strings.Join(r.Config.Origins, ", "))
 	}
-	r.add(OK, "config-good", r.Config.File, linked.Show(r.Config.Bank), strings.Join(r.Config.Origins, ", "))
 }
 
 // The clock may be that far from the bank's: a request of the bank ends within

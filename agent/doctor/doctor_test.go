@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -315,6 +316,8 @@ func TestProgramBankAndBrowsers(t *testing.T) {
 	expect(t, d, doctor.Fault, "bank-away", "https://bank.example", "no route")
 	d.Config, d.Unread = nil, errors.New("config.yaml:3: there is no setting origin")
 	expect(t, d, doctor.Fault, "config-bad", "config.yaml:3")
+	d.Unread = fmt.Errorf("%w; elsewhere", agent.ErrNoConfig)
+	expect(t, d, doctor.Fault, "config-missing", "config.yaml")
 	d.Dialogs = func() error { return errors.New("none") }
 	expect(t, d, doctor.Fault, "dialog-none", "zenity")
 

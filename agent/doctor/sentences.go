@@ -20,9 +20,12 @@ var sentences = map[string]sentence{
 		says: [3]string{"Proqram buraxıldığı kimi deyil: %[1]v", "The program is not as it was released: %[1]v", "Программа не соответствует выпуску: %[1]v"},
 		next: [3]string{"Onu silin və bankdan yenidən götürün. Kartı və PIN-kodu bu proqrama verməyin.", "Remove it and get it anew from the bank. Give it neither card nor PIN.", "Удалите её и получите в банке заново. Не используйте с ней карту и PIN-код."}},
 	"config-good": {says: [3]string{"%[2]s, səhifələr: %[3]s (%[1]s)", "%[2]s, pages: %[3]s (%[1]s)", "%[2]s, страницы: %[3]s (%[1]s)"}},
+	"config-missing": {
+		says: [3]string{"Konfiqurasiya yoxdur", "There is no configuration", "Нет конфигурации"},
+		next: [3]string{"Bankdan config.yaml faylını alın və birinci yerə qoyun: %[1]s", "Get config.yaml from the bank and put it to the first of %[1]s", "Получите в банке config.yaml и положите в первое из мест: %[1]s"}},
 	"config-bad": {
 		says: [3]string{"Konfiqurasiya: %[1]v", "Configuration: %[1]v", "Конфигурация: %[1]v"},
-		next: [3]string{"Bankdan config.yaml faylını alın və %[2]s ünvanına qoyun.", "Get config.yaml from the bank and put it to %[2]s.", "Получите в банке config.yaml и положите в %[2]s."}},
+		next: [3]string{"Bankın göndərdiyi config.yaml faylını olduğu kimi qoyun və ya göstərilən sətirləri düzəldin.", "Put the bank's config.yaml back as it was, or correct the lines that are named.", "Верните config.yaml банка в исходном виде или исправьте указанные строки."}},
 	"bank-good": {says: [3]string{"%[1]s cavab verir", "%[1]s answers", "%[1]s отвечает"}},
 	"bank-away": {
 		says: [3]string{"%[1]s cavab vermir: %[2]v", "%[1]s does not answer: %[2]v", "%[1]s не отвечает: %[2]v"},

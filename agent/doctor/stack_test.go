@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A real pcscd, OpenSC and a virtual card, from the plug to the last try. The doctor
+// A real pcscd, OpenSC and a virtual card (a process has one pcscd, so all of it is one
+// test), from the plug to the last try. The doctor
 // spends none.
 func TestDoctorAtARealCard(t *testing.T) {
 	stack := cardtest.NewStack(t)
@@ -56,7 +57,11 @@ func TestDoctorAtARealCard(t *testing.T) {
 	for _, code := range []string{"card-good", "module-good", "token", "pin-left", "certificate"} {
 		look(doctor.OK, code)
 	}
-	wrong := func(c *cardtest.Card) { c.Exchange(append([]byte{0, 0x20, 0, 0x80, 8}, "000000\xff\xff"...)) }
+	// pcscd switches a card off that nobody uses: each time its application is selected anew.
+	wrong := func(c *cardtest.Card) {
+		c.Exchange([]byte{0, 0xA4, 4, 0, 11, 0xA0, 0, 0, 3, 8, 0, 0, 0x10, 0, 1, 0})
+		c.Exchange(append([]byte{0, 0x20, 0, 0x80, 8}, "000000\xff\xff"...))
+	}
 	wrong(card)
 	wrong(card)
 	if left, _ := card.Tries(); left != 1 {

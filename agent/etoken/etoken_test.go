@@ -11,7 +11,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,10 +45,17 @@ type bank struct {
 	issued []map[string]any
 	state  string
 	lose   bool                                                       // the answer to a request for a certificate
-	change func(c *pkitest.Template)                                  // of certificates
 	made   func(public crypto.PublicKey, serial string) *pkitest.Pair // instead
 	calls  int
 	server *etoken.Server
+	mu     sync.Mutex // held by what it answers
+}
+
+// lost waits for an answer that never came.
+func (b *bank) lost() {
+	b.mu.Lock()
+	b.lose = false
+	b.mu.Unlock()
 }
 
 func newBank(t *testing.T) *bank {
@@ -57,6 +67,8 @@ func newBank(t *testing.T) *bank {
 }
 
 func (b *bank) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if r.Header.Get("Authorization") != "Bearer key" {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
@@ -194,10 +206,11 @@ func TestKeysOfEveryKind(t *testing.T) {
 func TestInterruptedGoesOn(t *testing.T) {
 	b, d := newBank(t), newDesk(t)
 	b.lose = true
-	if _, err := d.issue(b, etoken.Order{}); err == nil || len(d.on(t)) != 0 || len(b.issued) != 1 {
+	_, err := d.issue(b, etoken.Order{})
+	b.lost()
+	if err == nil || len(d.on(t)) != 0 || len(b.issued) != 1 {
 		t.Fatalf("the answer is lost: %v", err)
 	}
-	b.lose = false
 	done, err := d.issue(b, etoken.Order{})
 	if err != nil || done.KeyMade || done.CertifiedBy != etoken.Before || b.calls != 1 {
 		t.Fatalf("%+v, %v, %d calls", done, err, b.calls)
@@ -214,7 +227,7 @@ func TestInterruptedGoesOn(t *testing.T) {
 	if _, err := d.issue(b, etoken.Order{Renew: true}); err == nil {
 		t.Fatal("lost again")
 	}
-	b.lose = false
+	b.lost()
 	b.issued[1]["revoked_at"] = time.Now()
 	if _, err := d.issue(b, etoken.Order{}); err == nil || !strings.Contains(err.Error(), "revoked") {
 		t.Errorf("a revoked one: %v", err)
@@ -282,6 +295,35 @@ func TestTriesAtTheDesk(t *testing.T) {
 	d.answers(yes, dialogtest.Answer{PIN: "135790"})
 	if _, err := d.Issue(t.Context(), b.server, o); err != nil {
 		t.Errorf("the new PIN: %v", err)
+	}
+}
+
+// A key that was put on the token by somebody else is not certified.
+func TestClause5_20_OnlyKeysMadeOnTheToken(t *testing.T) {
+	b, d := newBank(t), newDesk(t)
+	der, err := x509.MarshalPKCS8PrivateKey(pkitest.Key(t, "RSA-2048"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, der, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "pkcs11-tool", "--module", d.soft.Module, "--token-label", "card", "--login", "--pin", agenttest.PIN,
+		"--write-object", file, "--type", "privkey", "--id", "09", "--label", "mohur "+tokenID)
+	cmd.Env = d.soft.Env()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if _, err := d.issue(b, etoken.Order{}); err == nil || !strings.Contains(err.Error(), "not made on the token") || b.calls != 0 {
+		t.Errorf("%v, %d calls", err, b.calls)
+	}
+	done, err := d.issue(b, etoken.Order{Renew: true})
+	if err != nil || !done.KeyMade {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if _, err := d.issue(b, etoken.Order{}); err == nil || !strings.Contains(err.Error(), "--renew") {
+		t.Errorf("the strange key is there still: %v", err)
 	}
 }
 

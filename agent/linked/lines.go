@@ -98,17 +98,20 @@ var rightToLeft = []*unicode.RangeTable{unicode.Hebrew, unicode.Arabic, unicode.
 	unicode.Mandaic, unicode.Adlam, unicode.Mende_Kikakui, unicode.Hanifi_Rohingya, unicode.Yezidi, unicode.Old_South_Arabian, unicode.Phoenician}
 
 // show makes a stranger's text harmless to look at: what is not seen, turns the
-// line round or piles up on other letters is written as its number.
+// line round, pushes the rest to where a line begins or piles up on other letters is
+// written as its number.
 func show(s string) string {
 	var b strings.Builder
 	marks := 0
-	for _, r := range s {
+	runes := []rune(s)
+	for i, r := range runes {
 		if unicode.Is(unicode.M, r) {
 			marks++
 		} else {
 			marks = 0
 		}
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) || strings.ContainsRune(blanks, r) || unicode.In(r, rightToLeft...) || marks > 1 {
+		blank := r == ' ' && (i == 0 || i == len(runes)-1 || runes[i-1] == ' ')
+		if blank || r == unicode.ReplacementChar || !unicode.IsPrint(r) || strings.ContainsRune(blanks, r) || unicode.In(r, rightToLeft...) || marks > 1 {
 			fmt.Fprintf(&b, "[U+%04X]", r)
 			continue
 		}

@@ -256,6 +256,19 @@ func TestResolve(t *testing.T) {
 
 // FuzzParse: what is taken has no member that was not shown or known, and no line
 // has a character that deceives.
+// Blanks in a row push what follows to where a line begins, and there it looks like a
+// line of ours.
+func TestBlanksInARowAreSeen(t *testing.T) {
+	got, err := linked.Parse(text(t, payment(map[string]any{"payee": map[string]any{
+		"name": " Nigar MMC" + strings.Repeat(" ", 60) + "Amount: 12.50 AZN ", "account": "AZ77VTBA00000000001234567890", "bank": "B Bank", "country": "AZ"}})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := lines(got, words.EN); strings.Contains(s, "  ") || !strings.Contains(s, "Payee: [U+0020]Nigar MMC"+" "+strings.Repeat("[U+0020]", 59)+"Amount: 12.50 AZN[U+0020]") {
+		t.Errorf("%s", s)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, m := range []map[string]any{facts("login", nil), payment(nil), facts("action", map[string]any{"action": "approval", "data_sha256": strings.Repeat("0", 64)}),
 		payment(map[string]any{"payee": map[string]any{"name": "a\u202eb", "account": "1", "bank": "B"}})} {

@@ -109,8 +109,8 @@ func pivFailure(err error) *Failure {
 	return &Failure{Kind: Device, Detail: err.Error()}
 }
 
-// maxPIVAnswer is more than any object has that is read here.
-const maxPIVAnswer = 64 << 10
+// maxPIVParts is more parts, of 256 bytes at most, than any answer has.
+const maxPIVParts = 64
 
 // command sends a command, in a chain where it is long, and collects its answer.
 func (p pivCard) command(ins, p1, p2 byte, data []byte, answers bool) ([]byte, error) {
@@ -135,7 +135,7 @@ func (p pivCard) command(ins, p1, p2 byte, data []byte, answers bool) ([]byte, e
 	defer clear(apdu)
 	out, err := p.transmit(apdu)
 	var all []byte
-	for err == nil && len(out) >= 2 && out[len(out)-2] == 0x61 && len(all) < maxPIVAnswer {
+	for n := 0; n < maxPIVParts && err == nil && len(out) >= 2 && out[len(out)-2] == 0x61; n++ {
 		all = append(all, out[:len(out)-2]...)
 		out, err = p.transmit([]byte{0x00, 0xc0, 0x00, 0x00, out[len(out)-1]})
 	}

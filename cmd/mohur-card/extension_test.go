@@ -118,7 +118,7 @@ type answer struct {
 }
 
 // A page cannot say where it is: the origin is what the browser says of the frame.
-func TestAttack08_PageCannotChooseItsOriginInTheExtension(t *testing.T) {
+func TestAttack09_PageCannotChooseItsOriginInTheExtension(t *testing.T) {
 	dir := t.TempDir()
 	host, profile := filepath.Join(dir, "host"), filepath.Join(dir, "profile")
 	write(t, filepath.Join(host, "host.sh"), recorder, 0o700)

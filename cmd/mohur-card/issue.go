@@ -137,6 +137,7 @@ func (p *program) issue(ctx context.Context, b *branch, o etoken.Order, server, 
 	case key == "":
 		return usagef("needs the operator's API key in $%s", keyVariable)
 	}
+	_ = os.Unsetenv(keyVariable) // a card's module is told the PIN, and not this
 	d, err := p.desk(b)
 	if err != nil {
 		return err

@@ -1,0 +1,5 @@
+//go:build !windows
+
+package agent
+
+func programFolders() []string { return nil }
