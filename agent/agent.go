@@ -23,6 +23,9 @@ type Agent struct {
 	// Dialog returns the dialogs to use.
 	Dialog func(words.Language) (dialog.Dialog, error)
 	Now    func() time.Time // nil: time.Now
+	// Runtime is the user's directory with the lock by which one dialog at a time is
+	// before the customer, whichever process shows it; see RuntimeDir. "": none is taken.
+	Runtime string
 }
 
 // patience is how long a command may take with everything the customer does in it.
@@ -89,9 +92,19 @@ func (a *Agent) do(ctx context.Context, q Request, asked bool) (any, error) {
 		return nil, fatalf("%v", err)
 	}
 	if !slices.Contains(a.Config.Origins, what.origin) {
+		end, err := a.turn(ctx, turnForeign, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer end()
 		s.tell(s.language.Say(words.NotOurSite, linked.Show(what.origin)))
 		return nil, fatalf("%s is not one of the configured origins", what.origin)
 	}
+	end, err := a.turn(ctx, turnOurs, turnTime)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	if asked {
 		page := s.page(a.Config.Bank, s.language.Say(words.PageAsks))
 		if err := s.dialog.Confirm(ctx, page); err != nil {

@@ -109,28 +109,71 @@ const readersTime = 5 * time.Second
 // answer is pcsc.ErrNoService: the call into it stays behind, in a process that
 // soon ends.
 func Readers(ctx context.Context) ([]pcsc.Reader, error) {
+	return limited(ctx, func() ([]pcsc.Reader, error) {
+		c, err := pcsc.Open()
+		if err != nil {
+			return nil, err
+		}
+		defer c.Close()
+		return c.Readers()
+	})
+}
+
+// limited calls the smart card service and waits for it readersTime at most.
+func limited[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	type answer struct {
-		readers []pcsc.Reader
-		err     error
+		value T
+		err   error
 	}
 	told := make(chan answer, 1)
 	go func() {
-		c, err := pcsc.Open()
-		if err != nil {
-			told <- answer{nil, err}
-			return
-		}
-		defer c.Close()
-		readers, err := c.Readers()
-		told <- answer{readers, err}
+		value, err := call()
+		told <- answer{value, err}
 	}()
+	var none T
 	select {
 	case a := <-told:
-		return a.readers, a.err
+		return a.value, a.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return none, ctx.Err()
 	case <-time.After(readersTime):
-		return nil, pcsc.ErrNoService
+		return none, pcsc.ErrNoService
+	}
+}
+
+// Watch tells of the readers, and again whenever one of them or a card comes or goes,
+// until ctx ends, tell fails or the service does. Its error is never nil; a service
+// that does not answer is pcsc.ErrNoService, as with Readers.
+func Watch(ctx context.Context, tell func([]pcsc.Reader) error) error {
+	c, err := limited(ctx, pcsc.Open)
+	if err != nil {
+		return err
+	}
+	known, err := limited(ctx, c.Readers)
+	for err == nil {
+		if err := tell(known); err != nil {
+			return err
+		}
+		known, err = next(ctx, c, known)
+	}
+	return err
+}
+
+// next waits as long as nothing changes, in rounds, so that a wait that hangs is told
+// from one in which nothing comes.
+func next(ctx context.Context, c *pcsc.Context, known []pcsc.Reader) ([]pcsc.Reader, error) {
+	for {
+		now, err := limited(ctx, func() ([]pcsc.Reader, error) {
+			round, cancel := context.WithTimeout(ctx, readersTime/5)
+			defer cancel()
+			return c.Wait(round, known)
+		})
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if !errors.Is(err, context.DeadlineExceeded) {
+			return now, err
+		}
 	}
 }
 
@@ -170,10 +213,42 @@ func (d *Devices) Sign(ctx context.Context, f Found, algorithm string, digest, p
 	if f.Token.PINPad && runner.Deadline == 0 {
 		runner.Deadline = pinPadTime
 	}
-	return runner.Sign(ctx, pkcs11.Signature{
+	signature, err := runner.Sign(ctx, pkcs11.Signature{
 		Module: f.Module, Reader: f.Token.Reader, ID: f.ID, Hash: sha256.Sum256(f.Certificate.Raw),
 		Algorithm: algorithm, Digest: digest, PIN: pin, LastTry: lastTry,
 	})
+	if slices.Contains([]pkcs11.Kind{pkcs11.Device, pkcs11.Crashed, pkcs11.NoKey}, kindOf(err)) && d.pulled(ctx, f.Reader) {
+		return nil, &pkcs11.Failure{Kind: pkcs11.Gone, Detail: err.Error()}
+	}
+	return signature, err
+}
+
+// The smart card service sees some time after its module that a card is gone.
+const (
+	pulledTime = 600 * time.Millisecond
+	pulledStep = 100 * time.Millisecond
+)
+
+// pulled tells whether a reader of PC/SC has no card any more, or is gone itself.
+// Modules do not tell: OpenSC calls it a general error.
+func (d *Devices) pulled(ctx context.Context, reader string) bool {
+	if reader == "" {
+		return false
+	}
+	for end := time.Now().Add(pulledTime); ; {
+		readers, err := Readers(ctx)
+		if err != nil {
+			return false
+		}
+		i := slices.IndexFunc(readers, func(r pcsc.Reader) bool { return r.Name == reader })
+		if i < 0 || !readers[i].Present {
+			return true
+		}
+		if time.Now().After(end) {
+			return false
+		}
+		time.Sleep(pulledStep)
+	}
 }
 
 // Tries implements Cards.

@@ -112,7 +112,7 @@ func (l *Loopback) post(w http.ResponseWriter, r *http.Request, origin string) {
 		return
 	}
 	if !l.busy.TryLock() {
-		reply(w, http.StatusConflict, failure(fatalf("another request is before the customer")))
+		reply(w, http.StatusConflict, failure(errBusy))
 		return
 	}
 	defer l.busy.Unlock()

@@ -228,7 +228,7 @@ func TestOverPCSCAndOpenSC(t *testing.T) {
 		c.stack.Insert(made)
 		made.OnSign(c.stack.Pull)
 		_, err = c.logIn(t, login, right)
-		refused(t, c, err, agent.CodeFatal, "Nothing was signed")
+		refused(t, c, err, agent.CodeFatal, "The card was taken out")
 		made.OnSign(nil)
 		c.stack.Pulled()
 		_, err = c.logIn(t, login, dialogtest.Answer{Yes: true, Before: func() { c.stack.Insert(made) }}, right)

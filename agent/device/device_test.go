@@ -66,13 +66,14 @@ func TestABanksOwnProfilesComeFirst(t *testing.T) {
 		t.Errorf("the card is a %q", p.Name)
 	}
 	for text, want := range map[string]string{
-		`{"profiles":[{"name":"x","kind":"card","color":1}]}`:            "color",
-		`{"profiles":[{"kind":"card"}]}`:                                 "no name",
-		`{"profiles":[{"name":"x","kind":"thing"}]}`:                     "kind",
-		`{"profiles":[{"name":"x","kind":"card","atr":["3B0"]}]}`:        "hexadecimal",
-		`{"profiles":[{"name":"x","kind":"card","atr":["3B00/FF"]}]}`:    "mask",
-		`{"profiles":[{"name":"x","kind":"card","algorithms":["RS1"]}]}`: "RS1",
-		`{"profiles":[{"name":"x","kind":"reader","usb":["72f:9000"]}]}`: "usb",
+		`{"profiles":[{"name":"x","kind":"card","color":1}]}`:                               "color",
+		`{"profiles":[{"kind":"card"}]}`:                                                    "no name",
+		`{"profiles":[{"name":"x","kind":"thing"}]}`:                                        "kind",
+		`{"profiles":[{"name":"x","kind":"card","atr":["3B0"]}]}`:                           "hexadecimal",
+		`{"profiles":[{"name":"x","kind":"card","atr":["3B00/FF"]}]}`:                       "mask",
+		`{"profiles":[{"name":"x","kind":"card","algorithms":["RS1"]}]}`:                    "RS1",
+		`{"profiles":[{"name":"x","kind":"reader","usb":["72f:9000"]}]}`:                    "usb",
+		`{"profiles":[{"name":"x","kind":"card","modules":{"windows":["//thief/x.dll"]}}]}`: "not on this machine",
 		`{"profiles":`: "EOF",
 	} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

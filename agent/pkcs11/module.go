@@ -26,6 +26,9 @@ func withModule(q request, pin []byte) response {
 	if !filepath.IsAbs(q.Module) {
 		return failed(&Failure{Kind: Module, Detail: "the module needs to be named with its directory"})
 	}
+	if err := onlyFrom(q.Module); err != nil {
+		return failed(&Failure{Kind: Module, Detail: "it cannot be loaded: " + err.Error()})
+	}
 	m := p11.New(q.Module)
 	if m == nil {
 		return failed(&Failure{Kind: Module, Detail: "it cannot be loaded, or is no PKCS#11 module"})

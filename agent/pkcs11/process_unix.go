@@ -24,4 +24,11 @@ func runAlone(cmd *exec.Cmd) error {
 }
 
 // NoDumps keeps the memory of this process, in which a PIN may be, out of core files.
-func NoDumps() { _ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}) }
+func NoDumps() {
+	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+	undumpable()
+}
+
+// onlyFrom is for Windows: elsewhere the system's linker looks for a module's libraries
+// where the system and the environment say, and never beside the program.
+func onlyFrom(string) error { return nil }

@@ -2,6 +2,7 @@ package pkcs11
 
 import (
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"unsafe"
 
@@ -40,6 +41,28 @@ func runAlone(cmd *exec.Cmd) error {
 		return err
 	}
 	return cmd.Wait()
+}
+
+// Where libraries are looked for in the child: System32 and what onlyFrom adds, not the
+// directory of the program, the current one or PATH.
+const trusted = windows.LOAD_LIBRARY_SEARCH_SYSTEM32 | windows.LOAD_LIBRARY_SEARCH_USER_DIRS
+
+// onlyFrom loads a module, and its libraries from its own directory and System32 only,
+// as well as what it loads later by name. LoadLibrary, by which the module is loaded
+// once more to be used, then finds it loaded.
+func onlyFrom(module string) error {
+	if err := windows.SetDefaultDllDirectories(trusted); err != nil {
+		return err
+	}
+	dir, err := windows.UTF16PtrFromString(filepath.Dir(module))
+	if err != nil {
+		return err
+	}
+	if _, err := windows.AddDllDirectory(dir); err != nil {
+		return err
+	}
+	_, err = windows.LoadLibraryEx(module, 0, trusted|windows.LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR)
+	return err
 }
 
 // NoDumps keeps the memory of this process out of crash reports shown to a person.

@@ -6,6 +6,7 @@ package release
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -56,6 +57,12 @@ func Open(signed []byte, key string) (*Sums, error) {
 	n, err := note.Open(signed, note.VerifierList(verifier))
 	if err != nil {
 		return nil, ErrSignature
+	}
+	for _, s := range n.Sigs { // in its one form: base64 has bits to spare in its last character
+		raw, err := base64.StdEncoding.DecodeString(s.Base64)
+		if err != nil || base64.StdEncoding.EncodeToString(raw) != s.Base64 {
+			return nil, ErrSignature
+		}
 	}
 	entries, err := parse(n.Text)
 	if err != nil {

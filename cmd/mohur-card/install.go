@@ -63,6 +63,9 @@ func (p *program) install(o browser.Order) error {
 	if err != nil {
 		return err
 	}
+	if place := agent.PassedOver(); place != "" {
+		fmt.Fprintf(p.err, "this program does not lie below Program Files: a configuration in %s is not read\n", place)
+	}
 	if app := m.WebEIDApp(); app != "" {
 		fmt.Fprintf(p.err, "the Web eID application is installed, %s\n", app)
 	}

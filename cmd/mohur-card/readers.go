@@ -114,24 +114,16 @@ func (p *program) watchCommand() *cobra.Command {
 }
 
 func (p *program) watch(ctx context.Context) error {
-	c, err := pcsc.Open()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	known, err := c.Readers()
-	for ; err == nil; known, err = c.Wait(ctx, known) {
-		views, err := p.views(known)
+	err := agent.Watch(ctx, func(readers []pcsc.Reader) error {
+		views, err := p.views(readers)
 		if err != nil {
 			return err
 		}
 		if !p.json {
 			fmt.Fprintln(p.out, time.Now().Format("15:04:05"))
 		}
-		if err := p.tell(views); err != nil {
-			return err
-		}
-	}
+		return p.tell(views)
+	})
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}

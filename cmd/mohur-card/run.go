@@ -153,8 +153,12 @@ func (p *program) agent(preferTerminal bool) (*agent.Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	runtime, err := agent.RuntimeDir()
+	if err != nil {
+		return nil, err
+	}
 	return &agent.Agent{
-		Config: c, Cards: cards, Version: version, Resolver: &linked.Resolver{Transport: transport, Issuers: c.Issuers},
+		Config: c, Cards: cards, Version: version, Runtime: runtime, Resolver: &linked.Resolver{Transport: transport, Issuers: c.Issuers},
 		Dialog: func(l words.Language) (dialog.Dialog, error) { return dialogs(l, preferTerminal) },
 	}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -89,7 +90,7 @@ func newOutside(t *testing.T) *outside {
 	o := &outside{site: agenttest.NewSite(t, nil), logIn: root.Card(t, "AZE1234567"), sign: root.SigningCard(t, "AZE1234567"), binary: build(t), home: t.TempDir()}
 	soft := agenttest.NewSoftCard(t, "card", agenttest.Key{Certificate: o.logIn.Certificate, Key: o.logIn.Key}, agenttest.Key{Certificate: o.sign.Certificate, Key: o.sign.Key})
 	o.script = filepath.Join(o.home, "script")
-	o.env = append(soft.Env(), "XDG_CONFIG_HOME="+o.home, dialogtest.Variable+"="+o.script)
+	o.env = append(soft.Env(), "XDG_CONFIG_HOME="+o.home, "XDG_RUNTIME_DIR="+o.home, dialogtest.Variable+"="+o.script)
 	if err := os.Mkdir(filepath.Join(o.home, "mohur-card"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -210,6 +211,17 @@ func TestNativeHostFromTheOutside(t *testing.T) {
 	if err != nil || !strings.Contains(string(shown), "12 500.00 AZN") {
 		t.Errorf("it showed %s, %v", shown, err)
 	}
+	turn, err := os.OpenFile(filepath.Join(o.home, "mohur-card", "turn"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(turn.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if got := start(o.home, request)[1]; !strings.Contains(got, "another request is before the customer") {
+		t.Errorf("beside another process: %s", got)
+	}
+	_ = turn.Close()
 	if got := start(t.TempDir(), request)[1]; !strings.Contains(got, "ERR_WEBEID_NATIVE_FATAL") || !strings.Contains(got, "doctor") {
 		t.Errorf("without a configuration: %s", got)
 	}

@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package pkcs11
+
+func undumpable() {}
