@@ -2,8 +2,10 @@ package api_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -13,6 +15,7 @@ import (
 
 	"mohur/audit"
 	"mohur/banktest"
+	"mohur/risk/policy"
 	"mohur/tokens/pskc"
 )
 
@@ -155,6 +158,7 @@ func TestClause5_23_ThePolicyShowsItsLimits(t *testing.T) {
 		"otp.0.profile": "oath", "otp.0.windows.look_ahead": 10.0, "otp.0.windows.steps_either": 1.0, "otp_ceiling.look_ahead": 20.0, "otp_ceiling.life_seconds": 120.0, "otp.0.valid_seconds_by_step.30": 90.0, "otp.0.valid_seconds_by_step.60": 120.0,
 		"attempts.life_seconds": 300.0, "attempts.answers": 30.0, "sessions.idle_seconds": 300.0, "sessions.absolute_seconds": 43200.0,
 		"guessing.failures": 5.0, "guessing.locks_seconds.0": 60.0, "guessing.locks_seconds.2": 1800.0,
+		"source": "built in", "yaml": string(policy.Default().Source), "sha256": fmt.Sprintf("%x", sha256.Sum256(policy.Default().Source)), "effective_from": "2015-12-20T20:00:00Z",
 	})
 }
 

@@ -52,6 +52,10 @@ type beginIn struct {
 	Binding   string     `json:"binding"`
 	Context   *contextIn `json:"context"`
 	Responses []answerIn `json:"responses"`
+	DPoP      *string    `json:"dpop"`
+	HTM       *string    `json:"htm"`
+	HTU       *string    `json:"htu"`
+	X5T       *string    `json:"x5t"`
 }
 
 type authenticationOut struct {
@@ -103,7 +107,7 @@ type riskOut struct {
 func (x *exchange) riskOf(score int, reasons []risk.Reason, codes []string, policy int) riskOut {
 	if reasons == nil {
 		for _, code := range codes {
-			reasons = append(reasons, risk.Reason{Code: code, Text: risk.Text(code)})
+			reasons = append(reasons, risk.Reason{Code: code, Text: x.server.Authn.Policy.Text(code)})
 		}
 	}
 	return riskOut{Score: score, Reasons: reasons, Policy: policy}
@@ -156,6 +160,9 @@ func (x *exchange) begin(ctx context.Context, in beginIn) (reply, error) {
 	}
 	answers, err := in.answers()
 	if err != nil {
+		return reply{}, err
+	}
+	if cmd.Possession, err = x.possession(ctx, possessionIn{in.DPoP, in.HTM, in.HTU, in.X5T}); err != nil {
 		return reply{}, err
 	}
 	v, err := x.server.Authn.Begin(ctx, cmd)

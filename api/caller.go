@@ -61,6 +61,7 @@ func bearerByte(c byte) bool {
 // that is not open and names no role admits nobody.
 func (x *exchange) admit(ctx context.Context, t *trace, identify Identify) error {
 	if x.route.open {
+		x.by.Request, x.by.Source = t.request, source(x.r)
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, x.server.waits.answer)

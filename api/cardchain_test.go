@@ -84,7 +84,7 @@ func (d *desk) machine(site *x509.Certificate) {
 	d.must(nil, os.Mkdir(filepath.Dir(d.agent), 0o700))
 	d.run("go", "build", "-tags", "cardscript", "-o", d.agent, "mohur/cmd/mohur-card")
 	module := cardtest.OpenSC(d.t)
-	for name, value := range map[string]string{"HOME": d.home, "XDG_CONFIG_HOME": "", "PCSCLITE_CSOCK_NAME": d.stack.Socket(), scriptName: d.script, stockModule: module, "LC_ALL": "C"} {
+	for name, value := range map[string]string{"HOME": d.home, "XDG_CONFIG_HOME": "", "XDG_RUNTIME_DIR": d.home, "PCSCLITE_CSOCK_NAME": d.stack.Socket(), scriptName: d.script, stockModule: module, "LC_ALL": "C"} {
 		d.t.Setenv(name, value)
 	}
 	d.write("site.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: site.Raw})))

@@ -42,6 +42,9 @@ func (x *exchange) idempotencyKey() (string, error) {
 	if len(all) > 1 || key == "" || len(key) > maxKey || !visible {
 		return "", invalid(keyHeader, "needs to be there once, with 1 to 255 visible ASCII characters")
 	}
+	if x.route.asItIs {
+		return "", nil // a session that has ended since must not be told as live
+	}
 	return key, nil
 }
 

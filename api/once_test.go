@@ -175,12 +175,33 @@ func TestRefusalsBeforeASettlementAreNotRemembered(t *testing.T) {
 	}
 	w.again(w.as("supervisor"), "k", "POST", "/v1/tokens/nothing/unlock", body{"reason": "r"}).refused(404, "not-found")
 	d := w.Import(1, pskc.HOTP)[0]
-	for range 2 { // changes that are what is there already, and so need no entry, are remembered too
-		w.again(key, "touch", "POST", "/v1/sessions/introspect", body{"access_token": "x"}).is(200).has(body{"active": false})
+	admin := w.as("admin")
+	for i := range 2 { // what changes nothing, and so needs no entry, is remembered too
+		if a := w.again(admin, "csr", "POST", "/v1/ca/requests", body{"name": "x"}); a.status != 200 || a.replayed() != (i == 1) {
+			t.Errorf("time %d: %d, replayed %v", i+1, a.status, a.replayed())
+		}
 	}
-	w.again(key, "touch", "POST", "/v1/sessions/introspect", body{"access_token": "y"}).refused(409, "idempotency-conflict")
+	w.again(admin, "csr", "POST", "/v1/ca/requests", body{"name": "y"}).refused(409, "idempotency-conflict")
 	w.again(op, "k", "POST", "/v1/tokens/"+d.ID+"/reserve", body{"branch": "b"}).is(200)
 	w.again(op, "k", "POST", "/v1/tokens/serial:"+d.Serial+"/reserve", body{"branch": "b"}) // another path, another request
+}
+
+// A session that has ended since is not told as live because somebody asks with the
+// same key, nor is a touch that it refuses told as done.
+func TestHowASessionStandsIsNeverReplayed(t *testing.T) {
+	w := newWorld(t)
+	key := w.as("frontend")
+	c, d := w.Person(pskc.HOTP)
+	g := w.ask(key, "POST", w.pending(key, c.ID), body{"method": "otp", "code": d.HOTP()}).is(200)
+	id, in := g.str("session.id"), body{"access_token": g.str("session.access_token")}
+	w.again(key, "k", "POST", "/v1/sessions/introspect", in).is(200).has(body{"active": true})
+	w.again(key, "t", "POST", "/v1/sessions/"+id+"/touch", body{"activity": "user"}).is(200)
+	w.ask(key, "DELETE", "/v1/sessions/"+id, nil).is(204)
+	w.again(key, "k", "POST", "/v1/sessions/introspect", in).is(200).has(body{"active": false})
+	if a := w.again(key, "t", "POST", "/v1/sessions/"+id+"/touch", body{"activity": "user"}); a.status == 200 {
+		t.Errorf("a touch of an ended session: %d %s", a.status, a.body)
+	}
+	w.again(key, "two words", "POST", "/v1/sessions/introspect", in).refused(422, "invalid-request")
 }
 
 // What is shown once is not shown twice, nor kept: not in the store, not in a

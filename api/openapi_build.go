@@ -258,6 +258,7 @@ func (b builder) components() openParts {
 		Headers: map[string]openHeader{
 			"RequestID":  {"the id of the request in the server's log", &schema{Type: "string"}},
 			"RetryAfter": {"seconds to wait before the next try", &schema{Type: "integer"}},
+			"DPoPNonce":  {"what the nonce of the next proof of possession is (RFC 9449 section 8.2); only where one came", &schema{Type: "string"}},
 			"Challenge":  {"Bearer (RFC 6750)", &schema{Type: "string"}},
 		},
 		SecuritySchemes: map[string]openSecurity{"bearer": {"http", "bearer", "The API key of a client, mk_…, as POST /v1/clients shows it once, or the access token of a member of staff."}},
@@ -284,6 +285,8 @@ func problemAnswer(status int) openAnswer {
 	switch status {
 	case 401:
 		out.Headers["WWW-Authenticate"] = openRef{"#/components/headers/Challenge"}
+	case 403:
+		out.Headers[nonceHeader] = openRef{"#/components/headers/DPoPNonce"}
 	case 429:
 		out.Headers["Retry-After"] = openRef{"#/components/headers/RetryAfter"}
 	}

@@ -45,7 +45,8 @@ type teller struct {
 	signs *banktest.Card // the same person's certificate for documents
 	nonce string         // asked of a card, last
 	text  string         // and what it stands for
-	press uint64         // how often the token has answered an OCRA question
+	held  *banktest.HolderKey
+	press uint64 // how often the token has answered an OCRA question
 }
 
 // appURI is what stands in the examples for the URI of an app.
@@ -58,7 +59,7 @@ func TestEveryExampleOfTheDocumentIsTrue(t *testing.T) {
 	w := newWorld(t, func(w *world) { w.deps.RelatedOrigins = []byte(`{"origins":["https://shop.example"]}`) })
 	w.Enrollment.Apps = true
 	w.AllowKeys(enrollment.FIDO{Policy: fido.Policy{AllowSelf: true}, Resident: fido.Preferred})
-	s := &teller{world: w, book: w.openAPI(), real: map[string]string{}, key: w.NewKey()}
+	s := &teller{world: w, book: w.openAPI(), real: map[string]string{}, key: w.NewKey(), held: w.NewHolderKey()}
 	state := w.AllowCards()
 	s.card, s.signs = state.NewCard("PNOAZ-5AB12CD"), state.NewSigner("PNOAZ-5AB12CD")
 	text, err := os.ReadFile("openapi/examples.json")
@@ -191,6 +192,9 @@ func (s *teller) body(sent json.RawMessage) map[string]any {
 	}
 	if first, is := m["otp"].(map[string]any); is && first["code"] != nil { // the customer's app has scanned the picture
 		first["code"] = scan(s.T.(*testing.T), s.world, s.real[appURI]).code()
+	}
+	if htu, is := m["htu"].(string); is { // the customer's app signs with the key of its session
+		m["dpop"] = s.held.Proof("POST", htu, "")
 	}
 	if m["fido"] != nil && m["kind"] == nil { // the browser asks the customer for his key
 		m["fido"] = json.RawMessage(s.key.Create(s.asked))

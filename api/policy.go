@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -26,7 +28,10 @@ type policyOut struct {
 	PIN      pinRules       `json:"pin"`
 	Signals  map[string]int `json:"signals"`
 	Currency string         `json:"currency"`
-	Source   string         `json:"source"` // "built in": no decision of the board has replaced it
+	Source   string         `json:"source"`         // "built in", or "configuration"
+	From     time.Time      `json:"effective_from"` // of the text below
+	SHA256   string         `json:"sha256"`         // of the text below, hex
+	YAML     string         `json:"yaml"`           // as it was written: scores and rules stand here
 }
 
 type loginRule struct {
@@ -92,10 +97,13 @@ type pinRules struct {
 func (x *exchange) getPolicy(context.Context) (reply, error) {
 	p, s := x.server.Authn.Policy, x.server.Authn.Settings
 	out := policyOut{
-		Version: p.Version, Source: "built in", Currency: "AZN", Login: loginRule{ACR: p.LoginACR}, Payments: paymentRulesOf(p),
+		Version: p.Version, Source: "configuration", From: p.From.UTC(), SHA256: fmt.Sprintf("%x", sha256.Sum256(p.Source)), YAML: string(p.Source), Currency: "AZN", Login: loginRule{ACR: p.LoginACR}, Payments: paymentRulesOf(p),
 		Attempts: attemptRules{Life: seconds(s.AttemptLife), Answers: s.MaxAnswers, Open: s.MaxOpen},
 		Sessions: sessionRules{Idle: seconds(s.Idle), Absolute: seconds(s.Absolute), AccessToken: seconds(s.TokenLife)},
 		Guessing: guessingOf(s.Limits), PIN: pinRulesOf(x.server.Enrollment.PINRules, s.PINMaxAge), Signals: map[string]int{"missing": p.MissingSignal},
+	}
+	if p.BuiltIn {
+		out.Source = "built in"
 	}
 	out.Ceiling = tokens.Ceiling()
 	for _, profile := range tokens.Profiles() {

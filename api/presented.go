@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"html/template"
 	"net/http"
@@ -73,7 +74,7 @@ func (x *exchange) present(ctx context.Context, l CertificateListener) (reply, e
 	if err != nil {
 		return reply{}, err
 	}
-	code, err := x.server.Authn.Present(ctx, chain)
+	code, err := x.server.Authn.Present(ctx, x.by, chain)
 	if err != nil {
 		return reply{}, err
 	}
@@ -100,12 +101,23 @@ func (x *exchange) certificates(l CertificateListener) ([]*x509.Certificate, err
 		if name == "" {
 			name = "Client-Cert"
 		}
-		return proxied(x.r.Header.Values(name))
+		named, err := proxied(x.r.Header.Values(name))
+		if err != nil {
+			return nil, err
+		}
+		// The proxy's address is everybody's; what each has of his own is a certificate.
+		sum := sha256.Sum256(named[0].Raw)
+		return named, x.strange("certificate/" + hex.EncodeToString(sum[:]))
 	}
-	if wait := x.server.strangers.Take(neighbourhood(x.r), x.server.Now()); wait > 0 {
-		return nil, &problem.Error{Code: problem.TooMany, Detail: "too many requests from this address; come back later", RetryAfter: wait, Limit: "strangers"}
+	return shown, x.strange(neighbourhood(x.r))
+}
+
+// strange keeps somebody unknown to the strangers' pace.
+func (x *exchange) strange(name string) error {
+	if wait := x.server.strangers.Take(name, x.server.Now()); wait > 0 {
+		return &problem.Error{Code: problem.TooMany, Detail: "too many requests from this address; come back later", RetryAfter: wait, Limit: "strangers"}
 	}
-	return shown, nil
+	return nil
 }
 
 // proxied reads the certificate that a proxy names: RFC 9440 section 2.2, or PEM,

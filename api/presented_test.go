@@ -17,6 +17,7 @@ import (
 	"mohur/api"
 	"mohur/authn/pkitest"
 	"mohur/banktest"
+	"mohur/rate"
 )
 
 // certificates is the listener of a bank, as the server has it.
@@ -150,6 +151,34 @@ func TestAttack08_ACertificateInAHeader(t *testing.T) {
 	// Without a pin nobody names anything.
 	l = newCertificates(t, w, api.CertificateListener{Origins: []string{page}})
 	l.visit(proxy, named(c), "/").refused(403, "authentication-failed")
+}
+
+// Behind the proxy everybody has its address: there each certificate has its pace.
+func TestAttack05_BehindAProxyACertificateHasAPace(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.deps.Strangers = rate.Limit{PerSecond: 1, Burst: 5} })
+	state := w.AllowCards()
+	proxy := pkitest.Root(t, "Proxy")
+	pin := sha256.Sum256(proxy.RawSubjectPublicKeyInfo)
+	l := newCertificates(t, w, api.CertificateListener{Origins: []string{page}, ProxySPKI: pin[:]})
+	visit := func(p *pkitest.Pair) *answer {
+		return l.visit(proxy, http.Header{"Client-Cert": {":" + base64.StdEncoding.EncodeToString(p.Raw) + ":"}}, "/")
+	}
+	stranger, limited := state.NewSigner("AZ1"), 0
+	for range 30 {
+		if a := visit(stranger.Pair); a.status == 429 {
+			limited++
+		} else {
+			a.refused(403, "authentication-failed")
+		}
+	}
+	if limited == 0 {
+		t.Error("one certificate has no pace")
+	}
+	_, c := state.CardHolder()
+	visit(c.Pair).is(200)
+	if n := w.Count("certificate.presented", "refused", "signing-only"); n != 30-limited {
+		t.Errorf("%d entries", n)
+	}
 }
 
 // What a proxy names is one certificate or none.

@@ -29,6 +29,8 @@ var looks = map[problem.Code]look{
 	problem.AuthenticationFailed: {403, "The authentication failed", "the response was not accepted"},
 	problem.ProofRequired:        {403, "A proof of the customer is needed", ""},
 	problem.SessionEnded:         {403, "The session has ended", ""},
+	problem.InvalidProof:         {403, "The key of the session was not proven", ""},
+	problem.UseNonce:             {403, "The proof needs the server's nonce", ""},
 	problem.NotFound:             {404, "There is no such thing", ""},
 	problem.MethodNotAllowed:     {405, "The method is not allowed here", ""},
 	problem.Conflict:             {409, "The request conflicts with the present state", ""},

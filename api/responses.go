@@ -22,6 +22,10 @@ type answerIn struct {
 	Token        jsontext.Value `json:"token"`
 	Binding      string         `json:"binding"`
 	Context      *contextIn     `json:"context"`
+	DPoP         *string        `json:"dpop"`
+	HTM          *string        `json:"htm"`
+	HTU          *string        `json:"htu"`
+	X5T          *string        `json:"x5t"`
 }
 
 // carriers says which member carries the response of a method. A certificate that a
@@ -95,9 +99,13 @@ func (in beginIn) answers() ([]authn.AnswerCommand, error) {
 	}
 	out := make([]authn.AnswerCommand, 0, len(in.Responses))
 	for i := range in.Responses {
-		a, err := in.Responses[i].command("responses." + strconv.Itoa(i) + ".")
+		r, path := &in.Responses[i], "responses."+strconv.Itoa(i)+"."
+		a, err := r.command(path)
 		if err != nil {
 			return nil, err
+		}
+		if r.DPoP != nil || r.HTM != nil || r.HTU != nil || r.X5T != nil {
+			return nil, invalid(path+"dpop", "goes with the request itself, and so do htm, htu and x5t")
 		}
 		out = append(out, a)
 	}
@@ -136,6 +144,9 @@ func (x *exchange) respond(ctx context.Context, in answerIn) (reply, error) {
 		return reply{}, err
 	}
 	cmd.Caller, cmd.Attempt = x.by, x.id("id")
+	if cmd.Possession, err = x.possession(ctx, possessionIn{in.DPoP, in.HTM, in.HTU, in.X5T}); err != nil {
+		return reply{}, err
+	}
 	v, err := x.server.Authn.Answer(ctx, cmd)
 	if err != nil {
 		return reply{}, err

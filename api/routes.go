@@ -16,6 +16,7 @@ type route struct {
 	open     bool           // answered without asking who calls
 	roles    []parties.Role // of which the caller needs one
 	query    []string       // the parameters it knows
+	asItIs   bool           // tells how things stand now: with an Idempotency-Key, too, it is asked anew each time
 	anyHour  bool           // takes something out of use, also while a part is away
 	patience time.Duration  // how long its answer may take; 0: as long as any
 	serve    endpoint
@@ -127,9 +128,9 @@ var routes = []route{
 	{method: "POST", path: "/v1/transactions/:id/reject", roles: security, serve: take((*exchange).rejectTransaction)},
 	{method: "POST", path: "/v1/transactions/:id/status", roles: core, serve: take((*exchange).reportTransaction)},
 
-	{method: "POST", path: "/v1/sessions/introspect", roles: with(frontend, parties.Core), serve: take((*exchange).introspect)},
+	{method: "POST", path: "/v1/sessions/introspect", asItIs: true, roles: with(frontend, parties.Core), serve: take((*exchange).introspect)},
 	{method: "GET", path: "/v1/sessions/:id", roles: ofSessions, serve: plain((*exchange).getSession)},
-	{method: "POST", path: "/v1/sessions/:id/touch", roles: frontend, serve: take((*exchange).touchSession)},
+	{method: "POST", path: "/v1/sessions/:id/touch", asItIs: true, roles: frontend, serve: take((*exchange).touchSession)},
 	{method: "DELETE", path: "/v1/sessions/:id", roles: with(suspenders, parties.Frontend), serve: plain((*exchange).endSession)},
 
 	{method: "POST", path: "/v1/customer-reports", roles: with(suspenders, parties.Frontend, parties.Operator), anyHour: true, serve: anyHour((*exchange).takeCustomerReport, (*exchange).fileCustomerReport)},

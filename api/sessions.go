@@ -15,6 +15,8 @@ type sessionGrant struct {
 	Customer      string     `json:"customer"`
 	AccessToken   string     `json:"access_token,omitzero"`
 	ExpiresAt     *time.Time `json:"expires_at,omitzero"` // of the access token
+	TokenType     string     `json:"token_type,omitzero"` // with it: DPoP or Bearer
+	Holder        *cnfOut    `json:"cnf,omitzero"`
 	IdleExpiresAt time.Time  `json:"idle_expires_at"`
 	EndsAt        time.Time  `json:"ends_at"` // whatever the customer does
 }
@@ -23,10 +25,10 @@ func sessionGranted(g *authn.SessionGrant) *sessionGrant {
 	if g == nil {
 		return nil
 	}
-	out := &sessionGrant{ID: g.Session.ID, Customer: g.Session.Customer, AccessToken: g.AccessToken, IdleExpiresAt: g.IdleAt.UTC(), EndsAt: g.Session.ExpiresAt.UTC()}
+	out := &sessionGrant{ID: g.Session.ID, Customer: g.Session.Customer, AccessToken: g.AccessToken, IdleExpiresAt: g.IdleAt.UTC(), EndsAt: g.Session.ExpiresAt.UTC(), Holder: cnfOf(g.Session.Holder)}
 	if !g.ExpiresAt.IsZero() {
 		until := g.ExpiresAt.UTC()
-		out.ExpiresAt = &until
+		out.ExpiresAt, out.TokenType = &until, tokenType(g.Session.Holder)
 	}
 	return out
 }
@@ -45,6 +47,7 @@ type sessionOut struct {
 	LastUsedAt    time.Time  `json:"last_used_at"`
 	IdleExpiresAt time.Time  `json:"idle_expires_at"`
 	EndsAt        time.Time  `json:"ends_at"`
+	Holder        *cnfOut    `json:"cnf,omitzero"`
 }
 
 // sessionOf writes a session; why says why it is over, "" when it is not.
@@ -52,6 +55,7 @@ func (x *exchange) sessionOf(s authn.Session, why string) sessionOut {
 	out := sessionOut{
 		ID: s.ID, Customer: s.Customer, Channel: string(s.Channel), State: "live", Reason: why, ACR: string(s.ACR), Shown: s.Shown, AMR: s.AMR,
 		AuthTime: s.AuthTime.UTC(), LastUsedAt: s.LastUsed.UTC(), IdleExpiresAt: x.server.Authn.IdleAt(s).UTC(), EndsAt: s.ExpiresAt.UTC(),
+		Holder: cnfOf(s.Holder),
 	}
 	if why != "" || !s.EndedAt.IsZero() {
 		out.State = "ended"
@@ -73,8 +77,13 @@ func (x *exchange) getSession(ctx context.Context) (reply, error) {
 }
 
 type touchIn struct {
-	Activity string     `json:"activity"`
-	Context  *contextIn `json:"context"`
+	Activity    string     `json:"activity"`
+	AccessToken string     `json:"access_token"`
+	Context     *contextIn `json:"context"`
+	DPoP        *string    `json:"dpop"`
+	HTM         *string    `json:"htm"`
+	HTU         *string    `json:"htu"`
+	X5T         *string    `json:"x5t"`
 }
 
 // touchSession records activity. Only the customer's own extends a session.
@@ -82,7 +91,11 @@ func (x *exchange) touchSession(ctx context.Context, in touchIn) (reply, error) 
 	if in.Activity != "user" && in.Activity != "poll" {
 		return reply{}, invalid("activity", "needs to be user or poll")
 	}
-	g, err := x.server.Authn.Touch(ctx, x.by, x.id("id"), in.Activity == "user")
+	shown, err := x.possession(ctx, possessionIn{in.DPoP, in.HTM, in.HTU, in.X5T})
+	if err != nil {
+		return reply{}, err
+	}
+	g, err := x.server.Authn.Touch(ctx, x.by, x.id("id"), in.AccessToken, in.Activity == "user", shown)
 	if err != nil {
 		return reply{}, err
 	}
@@ -170,51 +183,39 @@ type activeOut struct {
 	ID        string   `json:"jti"`
 	IssuedAt  int64    `json:"iat"`
 	Expires   int64    `json:"exp"`
+	Holder    *cnfOut  `json:"cnf,omitzero"`
 }
 
-// inactiveOut says nothing but that.
+// inactiveOut says nothing but that, and what whoever asks has to ask the customer's
+// side for: a proof with the nonce.
 type inactiveOut struct {
-	Active bool `json:"active"`
+	Active bool   `json:"active"`
+	Error  string `json:"error,omitzero"`
 }
 
-// introspect says whether an access token is good and its session live. What
-// cannot be found out is an error, never "active", and never "inactive".
+// introspect says whether an access token is good, its session live and the key it is
+// bound to shown. What cannot be found out is an error, never "active", and never
+// "inactive".
 func (x *exchange) introspect(ctx context.Context, in introspectIn) (reply, error) {
-	// A session bound to a key does not exist yet. To ignore the proof of a binding
-	// would be to confirm one that nobody has checked.
-	for _, m := range []struct {
-		name  string
-		value *string
-	}{{"dpop", in.DPoP}, {"htm", in.HTM}, {"htu", in.HTU}, {"x5t", in.X5T}} {
-		if m.value != nil {
-			return reply{}, later(m.name)
-		}
-	}
 	if in.AccessToken == "" {
 		return reply{}, invalid("access_token", "is needed")
 	}
-	claims, session, err := x.liveToken(ctx, in.AccessToken)
-	if errors.Is(err, authn.ErrDead) {
-		return ok(inactiveOut{})
-	}
+	shown, err := x.possession(ctx, possessionIn{in.DPoP, in.HTM, in.HTU, in.X5T})
 	if err != nil {
 		return reply{}, err
 	}
+	claims, session, err := x.server.Authn.Introspected(ctx, x.by, in.AccessToken, shown)
+	switch {
+	case problem.Is(err, problem.UseNonce):
+		return ok(inactiveOut{Error: "use_dpop_nonce"})
+	case errors.Is(err, authn.ErrDead) || problem.Is(err, problem.InvalidProof):
+		return ok(inactiveOut{})
+	case err != nil:
+		return reply{}, err
+	}
 	return ok(activeOut{
-		Active: true, TokenType: "Bearer", Issuer: claims.Issuer, Audience: claims.Audience, Subject: claims.Subject, Session: claims.Session,
+		Active: true, TokenType: tokenType(session.Holder), Issuer: claims.Issuer, Audience: claims.Audience, Subject: claims.Subject, Session: claims.Session,
 		Client: claims.Client, Channel: string(session.Channel), ACR: string(session.ACR), Shown: session.Shown, AMR: session.AMR,
-		AuthTime: claims.AuthTime, ID: claims.ID, IssuedAt: claims.IssuedAt, Expires: claims.Expires,
+		AuthTime: claims.AuthTime, ID: claims.ID, IssuedAt: claims.IssuedAt, Expires: claims.Expires, Holder: cnfOf(session.Holder),
 	})
-}
-
-func (x *exchange) liveToken(ctx context.Context, token string) (authn.AccessClaims, authn.Session, error) {
-	claims, err := x.server.Authn.Claims(ctx, token)
-	if err != nil {
-		return claims, authn.Session{}, err
-	}
-	session, _, err := x.server.Authn.Introspect(ctx, x.by, claims.Session)
-	if err == nil && session.Customer != claims.Subject {
-		err = authn.ErrDead
-	}
-	return claims, session, err
 }

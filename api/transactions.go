@@ -31,6 +31,9 @@ type transactionIn struct {
 	AccessToken string         `json:"access_token"`
 	Session     string         `json:"session"`
 	DPoP        *string        `json:"dpop"`
+	HTM         *string        `json:"htm"`
+	HTU         *string        `json:"htu"`
+	X5T         *string        `json:"x5t"`
 	Reference   string         `json:"reference"`
 	Channel     string         `json:"channel"`
 	Service     string         `json:"service"`
@@ -45,14 +48,15 @@ type transactionIn struct {
 
 // createTransaction begins a payment.
 func (x *exchange) createTransaction(ctx context.Context, in transactionIn) (reply, error) {
-	switch {
-	case in.DPoP != nil:
-		return reply{}, later("dpop")
-	case len(in.Batch) > 0:
+	if len(in.Batch) > 0 {
 		return reply{}, later("batch")
 	}
+	shown, err := x.possession(ctx, possessionIn{in.DPoP, in.HTM, in.HTU, in.X5T})
+	if err != nil {
+		return reply{}, err
+	}
 	v, err := x.server.Payments.Create(ctx, payment.CreateCommand{
-		Caller: x.by, AccessToken: in.AccessToken, Session: in.Session, Reference: in.Reference, Channel: parties.Channel(in.Channel),
+		Caller: x.by, AccessToken: in.AccessToken, Session: in.Session, Possession: shown, Reference: in.Reference, Channel: parties.Channel(in.Channel),
 		Service: in.Service, Amount: payment.Money{Value: in.Amount.Value, Currency: in.Amount.Currency}, Purpose: in.Purpose, Holder: in.Holder,
 		Payer: in.Payer.party(), Payee: in.Payee.party(), Signals: in.Context.signals(),
 	})
@@ -128,6 +132,10 @@ var decisions = []string{"approved", "step_up", "held", "rejected"}
 
 type askIn struct {
 	AccessToken string     `json:"access_token"`
+	DPoP        *string    `json:"dpop"`
+	HTM         *string    `json:"htm"`
+	HTU         *string    `json:"htu"`
+	X5T         *string    `json:"x5t"`
 	Context     *contextIn `json:"context"`
 }
 
@@ -136,7 +144,11 @@ func (x *exchange) askAgain(ctx context.Context, in askIn) (reply, error) {
 	if in.AccessToken == "" {
 		return reply{}, invalid("access_token", "is needed")
 	}
-	v, err := x.server.Payments.Ask(ctx, x.by, x.id("id"), in.AccessToken)
+	shown, err := x.possession(ctx, possessionIn{in.DPoP, in.HTM, in.HTU, in.X5T})
+	if err != nil {
+		return reply{}, err
+	}
+	v, err := x.server.Payments.Ask(ctx, x.by, x.id("id"), in.AccessToken, shown)
 	if err != nil {
 		return reply{}, err
 	}

@@ -27,8 +27,10 @@ type AnswerCommand struct {
 	Binding    string
 	IP         string // of the customer, as the front end tells it with the answer; may be empty
 	TLS        bool   // with card: Secret is a code of Present
+	Possession *Possession
 
-	card *weighed // with a card: what the verifier found
+	card   *weighed // with a card: what the verifier found
+	holder Holder   // what Possession has shown
 }
 
 // Bounds of a code or a PIN, and of a FIDO2 key's response, in bytes.
@@ -89,6 +91,9 @@ func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
 	}
 	source := s.pace.sourceOfAnswer(cmd)
 	if err := s.pace.admit(a.paced(), source, received); err != nil {
+		return View{}, err
+	}
+	if cmd.holder, err = s.named(ctx, a.Purpose, a.Customer, cmd.Possession); err != nil {
 		return View{}, err
 	}
 	if cmd.Method.card() {
@@ -215,6 +220,9 @@ func keysOf(a Attempt, cmd AnswerCommand) []string {
 	if a.State != Pending {
 		return keys // nothing is judged any more: no credential's queue is filled with it
 	}
+	if a.Purpose == Login && a.Customer != "" {
+		keys = append(keys, "sessions/"+a.Customer) // which are counted when one is granted
+	}
 	for _, o := range a.Offers {
 		for _, c := range o.Credentials {
 			if cmd.Credential == "" || cmd.Credential == c.ID || cmd.Method == PIN {
@@ -237,7 +245,7 @@ func (s *Service) evaluate(ctx context.Context, a Attempt, cmd AnswerCommand, re
 	if err != nil && !errors.Is(err, parties.ErrNotFound) {
 		return ruling{}, problem.Away(err)
 	}
-	j := &judgement{service: s, ctx: ctx, by: cmd.Caller, customer: c, attempt: a, received: received, over: over, method: cmd.Method}
+	j := &judgement{service: s, ctx: ctx, by: cmd.Caller, customer: c, attempt: a, received: received, holder: cmd.holder, over: over, method: cmd.Method}
 	j.attempt.Answers++
 	j.attempt.Version++
 	offer := a.offer(cmd.Method, cmd.Credential)
@@ -245,7 +253,9 @@ func (s *Service) evaluate(ctx context.Context, a Attempt, cmd AnswerCommand, re
 	case a.State != Pending || a.Answers >= s.Settings.MaxAnswers:
 		return j.closed()
 	case !s.bound(a, cmd.Binding):
-		return j.foreign()
+		return j.foreign("binding-mismatch")
+	case !a.Holder.fits(cmd.holder):
+		return j.foreign("key-mismatch")
 	case offer == nil:
 		if a.Decoy {
 			return j.spend(a.Cause)

@@ -142,6 +142,7 @@ type Attempt struct {
 	Shown       string          `json:"shown"`
 	AMR         []string        `json:"amr,omitempty"`
 	Binding     []byte          `json:"binding,omitempty"` // SHA-256 of the front end's value
+	Holder      Holder          `json:"cnf,omitzero"`      // the key that the session of a log-in will be bound to
 	Offers      []Offer         `json:"offers"`
 	Ways        [][]Method      `json:"ways"`
 	Text        []byte          `json:"text"`             // challenge text, sealed under the bank's key at TextPlace
@@ -188,6 +189,7 @@ type Session struct {
 	ExpiresAt  time.Time       `json:"expires_at"` // absolute
 	EndedAt    time.Time       `json:"ended_at,omitzero"`
 	EndReason  string          `json:"end_reason,omitempty"`
+	Holder     Holder          `json:"cnf,omitzero"` // the key it is bound to
 	Version    uint64          `json:"version"`
 	MAC        []byte          `json:"mac,omitempty"`
 }
@@ -224,6 +226,11 @@ type Store interface {
 	Sessions(ctx context.Context, customer string) ([]Session, error)
 	// TouchSession moves LastUsed forward, never back, and leaves an ended
 	// session as it is. It has no audit entry: it grants nothing, and a lost
-	// touch only ends a session earlier.
+	// touch only ends a session earlier. So an engine need not write each one, as
+	// long as every read sees the last and a crash loses little of it.
 	TouchSession(ctx context.Context, id string, at time.Time) error
+	// FirstUse remembers a name until a time and reports whether nothing had it
+	// before: of many that ask at once, on whatever node, one is the first. It has
+	// no audit entry, and what it says first is durable.
+	FirstUse(ctx context.Context, name string, until time.Time) (bool, error)
 }

@@ -25,6 +25,8 @@ type BeginCommand struct {
 	ACR      ACR // raises what policy asks for, never lowers it
 	Binding  string
 	Signals  risk.Signals
+	// Possession shows the key that the session of a log-in will be bound to.
+	Possession *Possession
 }
 
 // View is an attempt as its front end may see it. Session and Transaction are
@@ -59,6 +61,10 @@ func (s *Service) begin(ctx context.Context, cmd BeginCommand) (View, error) {
 		return View{}, err
 	}
 	defer leave()
+	holder, err := s.named(ctx, cmd.Purpose, cmd.Customer, cmd.Possession)
+	if err != nil {
+		return View{}, err
+	}
 	score, reasons := s.Policy.Signals(cmd.Signals)
 	expires := s.Now().Add(s.Settings.AttemptLife).UTC().Truncate(time.Second)
 	facts := map[string]any{}
@@ -72,7 +78,7 @@ func (s *Service) begin(ctx context.Context, cmd BeginCommand) (View, error) {
 	}
 	spec := Opening{
 		Caller: cmd.Caller, Customer: cmd.Customer, Purpose: cmd.Purpose, Action: cmd.Action, Channel: cmd.Channel,
-		ACR: level, Binding: cmd.Binding, Score: score, Reasons: reasons, ExpiresAt: expires, IP: cmd.Signals.IP,
+		ACR: level, Binding: cmd.Binding, Holder: holder, Score: score, Reasons: reasons, ExpiresAt: expires, IP: cmd.Signals.IP,
 		Challenge: func() (Challenge, error) {
 			return NewChallenge(string(cmd.Purpose), s.Settings.Issuer, cmd.Customer, expires, facts)
 		},
@@ -149,6 +155,7 @@ type Opening struct {
 	Shown       string // what a proof must show the customer; "" for nothing
 	Pay         *Pay   // of a payment in the bank's own currency: what a device may have typed
 	Binding     string
+	Holder      Holder // of a log-in: the key that its session will be bound to
 	Score       int
 	Reasons     []risk.Reason
 	ExpiresAt   time.Time

@@ -78,7 +78,7 @@ func TestClause5_18_ACardProvesAmountAndPayee(t *testing.T) {
 		t.Fatalf("%+v, %v", got.Attempt, err)
 	}
 	// The nonce of the changed one is spent: it is asked for again, and proven.
-	again, err := b.Payments.Ask(t.Context(), b.Front(), changed.Transaction.ID, accessToken(t, b, p.session))
+	again, err := b.Payments.Ask(t.Context(), b.Front(), changed.Transaction.ID, accessToken(t, b, p.session), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestClause5_18_ACardProvesAmountAndPayee(t *testing.T) {
 // accessToken returns a fresh token of a session.
 func accessToken(t *testing.T, b *banktest.Bank, session string) string {
 	t.Helper()
-	g, err := b.Authn.Touch(t.Context(), b.Front(), session, true)
+	g, err := b.Authn.Touch(t.Context(), b.Front(), session, "", true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

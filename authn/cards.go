@@ -177,6 +177,9 @@ func (j *judgement) verifyCard(cmd AnswerCommand) func(*candidate) error {
 			return errMoved
 		}
 		v := w.verdict
+		if j.attempt.Purpose == Action { // the agent shows its name and a fingerprint of its data
+			v.Shown = tokens.ShownNone
+		}
 		why := string(v.Reason)
 		switch {
 		case !v.OK:
@@ -208,16 +211,22 @@ func cardDetail(cmd AnswerCommand) map[string]any {
 	if w == nil {
 		return nil
 	}
-	v := w.verdict
-	d := map[string]any{"seen": v.Seen, "told": v.Detail, "tls": cmd.TLS}
+	d := verdictDetail(w.verdict)
+	d["tls"] = cmd.TLS
+	return map[string]any{"card": d}
+}
+
+func verdictDetail(v card.Verdict) map[string]any {
+	d := map[string]any{"seen": v.Seen, "told": v.Detail}
 	if v.OK {
 		d["certificate"], d["issuer"], d["algorithm"], d["format_shown"], d["app"] = v.Record.Serial, v.Record.Issuer, v.Algorithm, v.Shown, v.AppVersion
+		d["origin"] = v.Origin
 	}
 	if st := v.Status; st.State != "" {
 		d["status"], d["status_source"], d["status_at"], d["status_of"] = st.State, st.Source, st.CheckedAt.UTC(), st.ThisUpdate.UTC()
 		d["status_reason"], d["status_from_cache"], d["status_in_grace"] = st.Reason, st.FromCache, st.InGrace
 	}
-	return map[string]any{"card": d}
+	return d
 }
 
 // revokedCard refuses a certificate that its issuer has revoked, and suspends it
@@ -250,7 +259,7 @@ func fakeCard(out *subject, sum []byte) {
 	certificate := sha256.Sum256(more[:])
 	credential := ident.From("cr", more[8:24])
 	out.add(group{Offer: Offer{Method: Card, Shown: tokens.ShownNone,
-		Credentials: []Offered{{ID: credential, Kind: string(tokens.Card), Label: mask(tokens.CardSerial(more[24:29]))}},
+		Credentials: []Offered{{ID: credential, Kind: string(tokens.Card), Label: mask(fakeSerial(tokens.CardSerial(more[24:29]), more[2:6]))}},
 		Cards:       []OfferedCard{{Credential: credential, SHA256: certificate[:]}},
 	}})
 	out.ways = append(out.ways, []Method{Card})

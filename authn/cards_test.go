@@ -11,6 +11,7 @@ import (
 	"mohur/authn/card"
 	"mohur/authn/pkitest"
 	"mohur/banktest"
+	"mohur/parties"
 	"mohur/tokens"
 	"mohur/tokens/pskc"
 )
@@ -47,6 +48,17 @@ func TestClause5_18_ACardIsTwoFactors(t *testing.T) {
 	c.Format = "mohur:1"
 	if got, err := loginByCard(t, b, who.ID, c); err != nil || got.Attempt.Shown != tokens.ShownAgent {
 		t.Errorf("by the agent: %+v, %v", got.Attempt, err)
+	}
+	// Of an act's data the agent shows a fingerprint: nobody has seen what it is.
+	act, err := b.Authn.Begin(t.Context(), authn.BeginCommand{
+		Caller: b.Front(), Customer: who.ID, Purpose: authn.Action, Action: &authn.NamedAction{Name: "customer.pin", Data: []byte("{}")}, Channel: parties.Internet,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err = answer(t, b, act.Attempt.ID, authn.Card, string(c.Answer(cardOffer(t, act, authn.Card).Nonce)))
+	if err != nil || got.Attempt.State != authn.Granted || got.Attempt.Shown != tokens.ShownNone {
+		t.Errorf("an act: %+v, %v", got.Attempt, err)
 	}
 }
 
@@ -185,7 +197,7 @@ func TestAttack10_ARevokedCardIsSuspended(t *testing.T) {
 		t.Fatalf("revoked: %v", err)
 	}
 	suspended(t, b, &banktest.Key{Token: c.Token}, "credential.revoked")
-	if _, _, err := b.Authn.LiveToken(t.Context(), b.Front(), session.Session.AccessToken); err == nil {
+	if _, _, err := b.Authn.LiveToken(t.Context(), b.Front(), session.Session.AccessToken, nil); err == nil {
 		t.Error("the session outlives its card")
 	}
 	if _, err := loginByCard(t, b, who.ID, c); !refused(err) || b.Count("authentication.answered", "refused", "token-suspended") != 1 {

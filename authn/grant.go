@@ -81,12 +81,15 @@ func (j *judgement) grantLogin(p Proof) (ruling, error) {
 	session := Session{
 		ID: ident.New("se"), Customer: a.Customer, Client: a.Client, Channel: a.Channel, Attempt: a.ID, Credential: p.Credential.ID,
 		ACR: p.ACR, Shown: p.Shown, AMR: p.AMR, AuthTime: j.received.UTC(), LastUsed: j.received.UTC(),
-		ExpiresAt: j.received.Add(s.Settings.Absolute).UTC(), Version: 1,
+		ExpiresAt: j.received.Add(s.Settings.Absolute).UTC(), Holder: a.Holder.with(j.holder), Version: 1,
 	}
 	// Signed before it is settled: a session nobody can use is never recorded as
 	// granted, and the token does not leave before the entry is durable.
 	grant, err := s.issue(j.ctx, session, j.received)
 	if err != nil {
+		return ruling{}, err
+	}
+	if err := j.makeRoom(); err != nil {
 		return ruling{}, err
 	}
 	j.attempt.Granted = session.ID
@@ -95,6 +98,34 @@ func (j *judgement) grantLogin(p Proof) (ruling, error) {
 	r, err := j.finish("granted", "", false)
 	r.granted, r.by, r.view.Session = true, p.Credential.ID, grant
 	return r, err
+}
+
+// makeRoom ends the oldest sessions of who logs in until there is room for one more. Log-ins
+// of one person are judged one after the other on a node; what two nodes grant at the
+// same moment beyond the limit, the next log-in ends.
+func (j *judgement) makeRoom() error {
+	s := j.service
+	if s.Settings.MaxSessions == 0 {
+		return nil
+	}
+	open, err := s.Store.Sessions(j.ctx, j.attempt.Customer)
+	if err != nil {
+		return problem.Away(err)
+	}
+	others := 0
+	for _, old := range open { // newest first
+		if s.ended(old, j.received) != "" {
+			continue
+		}
+		if others++; others < s.Settings.MaxSessions {
+			continue
+		}
+		old.EndedAt, old.EndReason = j.received.UTC(), "too-many-sessions"
+		old.Version++
+		j.effects = append(j.effects, SaveSession{old})
+		j.events = append(j.events, s.sessionEvent(j.by, j.customer, old, "session.ended", "ended", old.EndReason))
+	}
+	return nil
 }
 
 func (j *judgement) grantPayment(p Proof) (ruling, error) {

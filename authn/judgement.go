@@ -19,7 +19,8 @@ type judgement struct {
 	customer parties.Customer
 	attempt  Attempt // as it will be: answers and version already raised
 	received time.Time
-	over     bool // a limit was full when a former evaluation was settled
+	holder   Holder // the key this answer has shown
+	over     bool   // a limit was full when a former evaluation was settled
 	effects  []settle.Effect
 	events   []audit.Event
 	withPIN  bool
@@ -42,14 +43,14 @@ func (j *judgement) closed() (ruling, error) {
 	return ruling{attempt: a, events: j.events, refused: true, withPIN: a.offer(PIN, "") != nil, outcome: "refused", reason: "attempt-closed"}, nil
 }
 
-// foreign refuses an answer that does not come from where the attempt was begun;
-// what is held for the rightful one stays.
-func (j *judgement) foreign() (ruling, error) {
+// foreign refuses an answer that does not come from where the attempt was begun, or
+// shows another key; what is held for the rightful one stays.
+func (j *judgement) foreign(reason string) (ruling, error) {
 	held := j.attempt.Possession
 	if err := j.idle(); err != nil {
 		return ruling{}, err
 	}
-	return j.refuseKeeping("binding-mismatch", held)
+	return j.refuseKeeping(reason, held)
 }
 
 // spend refuses an answer that is not judged at all, at the price of one that is.

@@ -153,7 +153,7 @@ func fakeKey(out *subject, sum []byte) {
 	transports := [][]string{{"usb"}, {"nfc", "usb"}, {"internal"}, {"hybrid", "internal"}}[more[1]%4]
 	credential := ident.From("cr", more[8:24])
 	out.add(group{Offer: Offer{Method: FIDO, Shown: tokens.ShownNone,
-		Credentials: []Offered{{ID: credential, Kind: string(tokens.FIDO), Label: mask(tokens.FIDOSerial(more[24:29]))}},
+		Credentials: []Offered{{ID: credential, Kind: string(tokens.FIDO), Label: mask(fakeSerial(tokens.FIDOSerial(more[24:29]), more[2:6]))}},
 		Keys:        []OfferedKey{{Credential: credential, ID: id[:size], Transports: transports, Verifies: true}},
 	}})
 	out.ways = append(out.ways, []Method{FIDO})

@@ -210,7 +210,7 @@ func TestAttack10_ACounterThatGoesBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			suspended(t, b, k, "credential.cloned")
-			if _, _, err := b.Authn.LiveToken(t.Context(), b.Front(), session.Session.AccessToken); err == nil {
+			if _, _, err := b.Authn.LiveToken(t.Context(), b.Front(), session.Session.AccessToken, nil); err == nil {
 				t.Error("the session outlives the suspension of its key")
 			}
 			k.Cred.Counter = 100

@@ -62,7 +62,7 @@ func TestClause5_18_LoginNeedsTwoFactors(t *testing.T) {
 	if strings.Join(got.Attempt.AMR, " ") != "otp pin mfa" {
 		t.Errorf("amr %v", got.Attempt.AMR)
 	}
-	if _, _, err := b.Authn.LiveToken(t.Context(), b.Front(), got.Session.AccessToken); err != nil {
+	if _, _, err := b.Authn.LiveToken(t.Context(), b.Front(), got.Session.AccessToken, nil); err != nil {
 		t.Errorf("the session is not live: %v", err)
 	}
 }
@@ -417,7 +417,7 @@ func TestClause5_22_SessionsEnd(t *testing.T) {
 	if !live(g) {
 		t.Fatal("dead before five idle minutes")
 	}
-	if _, err := b.Authn.Touch(t.Context(), b.Front(), g.Session.ID, false); err != nil {
+	if _, err := b.Authn.Touch(t.Context(), b.Front(), g.Session.ID, "", false, nil); err != nil {
 		t.Fatal(err)
 	}
 	b.Clock.Forward(3 * time.Second)
@@ -427,7 +427,7 @@ func TestClause5_22_SessionsEnd(t *testing.T) {
 	g = open()
 	for range 12*15 - 1 {
 		b.Clock.Forward(4 * time.Minute)
-		if _, err := b.Authn.Touch(t.Context(), b.Front(), g.Session.ID, true); err != nil {
+		if _, err := b.Authn.Touch(t.Context(), b.Front(), g.Session.ID, "", true, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

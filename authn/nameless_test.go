@@ -83,7 +83,7 @@ func TestClause5_18_ALogInWithoutAName(t *testing.T) {
 	if err != nil || got.Session == nil || got.Session.Session.Customer != c.ID || got.Attempt.Customer != c.ID || got.Attempt.ACR != authn.Strong {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	session, who, err := b.Authn.LiveToken(t.Context(), b.Front(), got.Session.AccessToken)
+	session, who, err := b.Authn.LiveToken(t.Context(), b.Front(), got.Session.AccessToken, nil)
 	if err != nil || who.ID != c.ID || session.Credential != k.Token.Credentials[0] {
 		t.Errorf("the session is %+v, %v", session, err)
 	}

@@ -39,11 +39,15 @@ func DefaultPace() Pace {
 type pace struct {
 	customers, sources                 *rate.Limiter
 	namelessSources, namelessClients   *rate.Limiter
+	notPresented                       *rate.Limiter // entries of refused client certificates, of all sources together
 	customersFailures, sourcesFailures *rate.Failures
 
 	mu    sync.Mutex
 	begun *rate.Recent[string] // attempt → source it was begun from
 }
+
+// ofNotPresented is the pace of the entries about client certificates that were refused.
+var ofNotPresented = rate.Limit{PerSecond: 5, Burst: 500}
 
 // maxBegun is how many attempts' sources are held, twice at most. An attempt
 // whose source was let go of counts for the address of its call.
@@ -53,6 +57,7 @@ func newPace(p Pace) *pace {
 	return &pace{
 		customers: rate.NewLimiter(p.Customer), sources: rate.NewLimiter(p.Source),
 		namelessSources: rate.NewLimiter(p.NamelessSource), namelessClients: rate.NewLimiter(p.NamelessClient),
+		notPresented:      rate.NewLimiter(ofNotPresented),
 		customersFailures: rate.NewFailures(p.CustomerSlow), sourcesFailures: rate.NewFailures(p.SourceSlow),
 		begun: rate.NewRecent[string](maxBegun),
 	}

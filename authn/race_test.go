@@ -152,7 +152,7 @@ func TestClause5_3_4_SeeingIsNotActing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := b.Authn.LiveToken(t.Context(), desk, got.Session.AccessToken); err == nil {
+	if _, _, err := b.Authn.LiveToken(t.Context(), desk, got.Session.AccessToken, nil); err == nil {
 		t.Fatal("the helpdesk used the customer's session")
 	}
 	if _, _, err := b.Authn.Introspect(t.Context(), desk, got.Session.Session.ID); err != nil {

@@ -31,6 +31,9 @@ type Settings struct {
 	Idle         time.Duration // a session without user activity ends (clause 5.22)
 	Absolute     time.Duration // a session ends whatever happens
 	TokenLife    time.Duration // of an access token
+	MaxSessions  int           // live ones of a person; the oldest gives way; 0: no limit
+	DPoPNonce    bool          // a proof of possession carries the server's nonce (RFC 9449 section 8)
+	DPoPWindow   time.Duration // how far the iat of such a proof may be from now, either way
 	Limits       lock.Limits
 	PINMaxAge    time.Duration // an older PIN proves nothing but its own change; 0: none is too old
 	MaxAnswers   int           // an attempt takes no more
@@ -46,7 +49,7 @@ type Settings struct {
 func DefaultSettings(issuer string) Settings {
 	return Settings{
 		Issuer: issuer, AttemptLife: 5 * time.Minute, Idle: 5 * time.Minute, Absolute: 12 * time.Hour,
-		TokenLife: 5 * time.Minute, Limits: lock.Defaults(), MaxAnswers: 30, MaxOpen: 20, JudgeTime: 5 * time.Second,
+		TokenLife: 5 * time.Minute, MaxSessions: 5, DPoPNonce: true, DPoPWindow: time.Minute, Limits: lock.Defaults(), MaxAnswers: 30, MaxOpen: 20, JudgeTime: 5 * time.Second,
 		FloorPIN: 150 * time.Millisecond, FloorRefusal: 25 * time.Millisecond, FloorBegin: 10 * time.Millisecond, Pace: DefaultPace(),
 	}
 }

@@ -32,6 +32,7 @@ type AccessClaims struct {
 	ID       string   `json:"jti"`
 	IssuedAt int64    `json:"iat"`
 	Expires  int64    `json:"exp"`
+	Holder   Holder   `json:"cnf,omitzero"`
 }
 
 // issue signs an access token for a session; it never outlives the session.
@@ -42,7 +43,7 @@ func (s *Service) issue(ctx context.Context, session Session, now time.Time) (*S
 	}
 	text, err := jws.Sign(ctx, s.HSM, hsm.TokenSigning, AccessTokenType, AccessClaims{
 		Issuer: s.Settings.Issuer, Audience: s.audience(session.Customer), Subject: session.Customer, Session: session.ID, Client: session.Client,
-		ACR: session.ACR, AMR: session.AMR, AuthTime: session.AuthTime.Unix(), ID: ident.New("jt"), IssuedAt: now.Unix(), Expires: until.Unix(),
+		ACR: session.ACR, AMR: session.AMR, AuthTime: session.AuthTime.Unix(), ID: ident.New("jt"), IssuedAt: now.Unix(), Expires: until.Unix(), Holder: session.Holder,
 	})
 	if err != nil {
 		return nil, problem.Away(err)
@@ -80,24 +81,45 @@ func (s *Service) claims(ctx context.Context, token string) (AccessClaims, error
 	return c, nil
 }
 
-// LiveToken returns the live session an access token speaks for.
-func (s *Service) LiveToken(ctx context.Context, by parties.Caller, token string) (Session, parties.Customer, error) {
+// LiveToken returns the live session an access token speaks for, to who shows with it
+// that he holds the session's key, if it is bound to one.
+func (s *Service) LiveToken(ctx context.Context, by parties.Caller, token string, p *Possession) (Session, parties.Customer, error) {
+	_, session, customer, err := s.token(ctx, by, token, p, by.MayAct)
+	return session, customer, err
+}
+
+// Introspected returns what an access token says, and its live session, to a caller who
+// may see it.
+func (s *Service) Introspected(ctx context.Context, by parties.Caller, token string, p *Possession) (AccessClaims, Session, error) {
+	c, session, _, err := s.token(ctx, by, token, p, by.MaySee)
+	return c, session, err
+}
+
+func (s *Service) token(ctx context.Context, by parties.Caller, token string, p *Possession, may func(string, parties.Channel) bool) (AccessClaims, Session, parties.Customer, error) {
 	c, err := s.Claims(ctx, token)
 	if err != nil {
-		return Session{}, parties.Customer{}, err
+		return c, Session{}, parties.Customer{}, err
 	}
-	session, customer, err := s.Live(ctx, by, c.Session)
-	if err == nil && (c.Subject != session.Customer || c.Client != session.Client || c.ACR != session.ACR) {
-		return session, customer, ErrDead // the token was made for another session
+	session, customer, err := s.live(ctx, c.Session, may)
+	if err != nil {
+		return c, session, customer, err
 	}
-	return session, customer, err
+	if c.Subject != session.Customer || c.Client != session.Client || c.ACR != session.ACR || c.Holder != session.Holder {
+		return c, session, customer, ErrDead // the token was made for another session
+	}
+	return c, session, customer, s.holds(ctx, by, session, customer, token, p)
 }
 
 // Live returns a session the caller may use now: begun by this client, not
 // ended, not idle, not past its absolute life, its customer active ever since and
-// the credential it was opened with still in use. Anything else is ErrDead.
+// the credential it was opened with still in use. Anything else is ErrDead. One that is
+// bound to a key is used with its access token and a proof, never by its name alone.
 func (s *Service) Live(ctx context.Context, by parties.Caller, id string) (Session, parties.Customer, error) {
-	return s.live(ctx, id, by.MayAct)
+	session, customer, err := s.live(ctx, id, by.MayAct)
+	if err == nil && session.Holder.Bound() {
+		err = proofProblem(tokenMissing)
+	}
+	return session, customer, err
 }
 
 // Introspect returns a live session to a caller who may see it: what Live says,
@@ -187,16 +209,25 @@ func (s *Service) ended(session Session, now time.Time) string {
 }
 
 // Touch records user activity and returns a fresh access token. A poll returns
-// the session as it is and never extends it.
-func (s *Service) Touch(ctx context.Context, by parties.Caller, id string, user bool) (*SessionGrant, error) {
-	session, _, err := s.Live(ctx, by, id)
+// the session as it is and never extends it. token may be "", or is an access token of
+// the session; a proof of its key names the one that goes with it.
+func (s *Service) Touch(ctx context.Context, by parties.Caller, id, token string, user bool, p *Possession) (*SessionGrant, error) {
+	now := s.Now() // before it was found live: a session that dies meanwhile stays dead
+	session, customer, err := s.live(ctx, id, by.MayAct)
+	if err == nil && token != "" {
+		var c AccessClaims
+		if c, session, customer, err = s.token(ctx, by, token, p, by.MayAct); err == nil && c.Session != id {
+			err = ErrDead
+		}
+	} else if err == nil {
+		err = s.holds(ctx, by, session, customer, "", p)
+	}
 	if err != nil {
 		return nil, sessionProblem(err)
 	}
 	if !user {
 		return &SessionGrant{Session: session, IdleAt: session.LastUsed.Add(s.Settings.Idle)}, nil
 	}
-	now := s.Now()
 	if err := s.Store.TouchSession(ctx, id, now); err != nil {
 		return nil, problem.Away(err)
 	}
@@ -206,9 +237,9 @@ func (s *Service) Touch(ctx context.Context, by parties.Caller, id string, user 
 
 // Again returns a fresh access token for a session that was granted a moment ago
 // and whose first token may not have arrived. It is no activity: nothing is
-// extended.
+// extended. No proof of a key is asked for: the token serves nobody who has none.
 func (s *Service) Again(ctx context.Context, by parties.Caller, id string) (*SessionGrant, error) {
-	session, _, err := s.Live(ctx, by, id)
+	session, _, err := s.live(ctx, id, by.MayAct)
 	if err != nil {
 		return nil, sessionProblem(err)
 	}
@@ -272,8 +303,11 @@ func (s *Service) End(ctx context.Context, by parties.Caller, id, reason string)
 }
 
 func (s *Service) sessionEvent(by parties.Caller, c parties.Customer, session Session, name, outcome, reason string) audit.Event {
+	detail := map[string]any{"session": session.ID, "customer": session.Customer, "channel": session.Channel, "client": session.Client, "acr": session.ACR}
+	if session.Holder.Bound() {
+		detail["cnf"] = session.Holder
+	}
 	return audit.Event{
-		Name: name, Outcome: outcome, Reason: reason, Policy: s.Policy.Version, Person: person(c), Caller: by.ID, Request: by.Request,
-		Detail: map[string]any{"session": session.ID, "customer": session.Customer, "channel": session.Channel, "client": session.Client, "acr": session.ACR},
+		Name: name, Outcome: outcome, Reason: reason, Policy: s.Policy.Version, Person: person(c), Caller: by.ID, Request: by.Request, Detail: detail,
 	}
 }

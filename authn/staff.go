@@ -38,7 +38,7 @@ func (s *Service) StaffCaller(ctx context.Context, token string) (parties.Caller
 		return parties.Caller{}, denied
 	case err != nil:
 		return parties.Caller{}, err
-	case claims.Subject != session.Customer || claims.Client != session.Client || claims.ACR != session.ACR || session.ACR.Rank() < Strong.Rank():
+	case claims.Subject != session.Customer || claims.Client != session.Client || claims.ACR != session.ACR || session.ACR.Rank() < Strong.Rank() || session.Holder.Bound():
 		return parties.Caller{}, denied
 	}
 	return c.Caller(), nil

@@ -11,7 +11,9 @@ import (
 	"errors"
 	"time"
 
+	"mohur/audit"
 	"mohur/authn/card"
+	"mohur/parties"
 	"mohur/problem"
 	"mohur/seal"
 	"mohur/settle"
@@ -45,8 +47,9 @@ func codePlace(scope string) string { return "authn/" + scope }
 // Present turns the certificate of a finished TLS handshake, in which its holder
 // has proven the key, into a code. It grants nothing: no attempt is named here, so a
 // page that makes a stranger's browser come here completes nothing with it. A
-// certificate that could not log in gets the one refusal.
-func (s *Service) Present(ctx context.Context, chain []*x509.Certificate) (Code, error) {
+// certificate that could not log in gets the one refusal, and the log an entry with the
+// reason: at a pace, since anybody can come here with a certificate of his own making.
+func (s *Service) Present(ctx context.Context, by parties.Caller, chain []*x509.Certificate) (Code, error) {
 	if s.Cards == nil || len(chain) == 0 {
 		return Code{}, refused()
 	}
@@ -62,7 +65,7 @@ func (s *Service) Present(ctx context.Context, chain []*x509.Certificate) (Code,
 		s.Observe(map[bool]string{true: "presented", false: "not-presented"}[v.OK], string(v.Reason))
 	}
 	if !v.OK {
-		return Code{}, refused()
+		return Code{}, s.notPresented(ctx, by, v)
 	}
 	b := make([]byte, 16)
 	rand.Read(b)
@@ -80,6 +83,20 @@ func (s *Service) Present(ctx context.Context, chain []*x509.Certificate) (Code,
 		return Code{}, problem.Away(err)
 	}
 	return out, nil
+}
+
+// notPresented is the refusal of a certificate at the listener, with its entry.
+func (s *Service) notPresented(ctx context.Context, by parties.Caller, v card.Verdict) error {
+	if s.pace.notPresented.Take("", s.Now()) > 0 {
+		return refused()
+	}
+	detail := verdictDetail(v)
+	detail["source"] = by.Source
+	e := audit.Event{Name: "certificate.presented", Outcome: "refused", Reason: string(v.Reason), Caller: by.ID, Request: by.Request, Detail: detail}
+	if _, err := s.settle(ctx, nil, []audit.Event{e}); err != nil {
+		return err
+	}
+	return refused()
 }
 
 // weighCode judges the certificate behind a code. The code serves once, on every

@@ -22,7 +22,7 @@ func pem(kind string, der []byte) []byte {
 // present is what the listener does for a browser with this card.
 func present(t *testing.T, b *banktest.Bank, c *banktest.Card) string {
 	t.Helper()
-	code, err := b.Authn.Present(t.Context(), []*x509.Certificate{c.Certificate})
+	code, err := b.Authn.Present(t.Context(), parties.Caller{}, []*x509.Certificate{c.Certificate})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,11 +152,11 @@ func TestAttack10_CertificatesWithoutACode(t *testing.T) {
 	state := b.AllowCards()
 	who, c := state.CardHolder()
 	for name, other := range map[string]*banktest.Card{"for documents": state.NewSigner("AZ1"), "of a weak key": state.NewCard("AZ2", pkitest.Kind("RSA-1024"))} {
-		if _, err := b.Authn.Present(t.Context(), []*x509.Certificate{other.Certificate}); !refused(err) {
+		if _, err := b.Authn.Present(t.Context(), parties.Caller{}, []*x509.Certificate{other.Certificate}); !refused(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := b.Authn.Present(t.Context(), nil); !refused(err) {
+	if _, err := b.Authn.Present(t.Context(), parties.Caller{}, nil); !refused(err) {
 		t.Errorf("none: %v", err)
 	}
 	code := present(t, b, c)
@@ -164,7 +164,35 @@ func TestAttack10_CertificatesWithoutACode(t *testing.T) {
 	if _, err := overTLS(t, b, begin(t, b, who.ID).Attempt.ID, code, ""); !refused(err) || b.Count("token.suspend", "", string(card.Revoked)) != 1 {
 		t.Errorf("revoked since: %v", err)
 	}
-	if _, err := b.Authn.Present(t.Context(), []*x509.Certificate{c.Certificate}); !refused(err) {
+	if _, err := b.Authn.Present(t.Context(), parties.Caller{}, []*x509.Certificate{c.Certificate}); !refused(err) {
 		t.Errorf("revoked: %v", err)
+	}
+	for _, why := range []card.Reason{card.SigningOnly, card.WeakKey, card.Revoked} {
+		if n := b.Count("certificate.presented", "refused", string(why)); n != 1 {
+			t.Errorf("%s: %d entries", why, n)
+		}
+	}
+}
+
+// Whoever makes certificates by the thousand does not fill the log with them.
+func TestAttack05_RefusedCertificatesFillNoLog(t *testing.T) {
+	b := banktest.New(t)
+	state := b.AllowCards()
+	stranger := []*x509.Certificate{state.NewSigner("AZ1").Certificate}
+	from := b.Clock.Now()
+	for range 1000 {
+		if _, err := b.Authn.Present(t.Context(), parties.Caller{Source: "192.0.2.1"}, stranger); !refused(err) {
+			t.Fatal(err)
+		}
+	}
+	const burst, perSecond = 500, 5
+	most := burst + 1 + int(b.Clock.Now().Sub(from).Seconds()*perSecond)
+	n := b.Count("certificate.presented", "refused", "")
+	if n < burst || n > min(most, 999) {
+		t.Errorf("%d entries", n)
+	}
+	b.Clock.Forward(time.Minute)
+	if _, err := b.Authn.Present(t.Context(), parties.Caller{}, stranger); !refused(err) || b.Count("certificate.presented", "refused", "") != n+1 {
+		t.Errorf("a minute later: %v", err)
 	}
 }

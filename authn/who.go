@@ -218,6 +218,18 @@ func mask(serial string) string {
 	return "••••" + serial[max(0, len(serial)-4):]
 }
 
+// digits is the end of the serial of a device from stock, from 4 bytes.
+func digits(b []byte) string { return fmt.Sprintf("%04d", binary.BigEndian.Uint32(b)%10000) }
+
+// fakeSerial ends like what the bank made up itself, or like that of a device from
+// stock: by a bit of 4 bytes, whose others make the digits.
+func fakeSerial(own string, b []byte) string {
+	if b[0]&1 == 0 {
+		return own
+	}
+	return digits(b)
+}
+
 // fake is the decoy of an id: a token that exists nowhere. What it can do and how
 // it is labelled follows from the id, like all of it, so that it stays the same.
 func (s *Service) fake(ctx context.Context, o Opening) (subject, error) {
@@ -234,7 +246,7 @@ func (s *Service) fake(ctx context.Context, o Opening) (subject, error) {
 		fakeCard(&out, sum)
 		return out, nil
 	}
-	label := mask(fmt.Sprintf("%04d", binary.BigEndian.Uint32(sum[16:])%10000))
+	label := mask(digits(sum[16:]))
 	out.add(group{Offer: Offer{Method: OTP, Shown: tokens.ShownNone, Credentials: []Offered{{ID: ident.From("cr", sum[:16]), Kind: decoyKind(sum[20]), Label: label}}}})
 	out.ways = append(out.ways, []Method{OTP, PIN})
 	if sum[21]&1 == 1 { // every other one can sign payments too, as most tokens of a bank
@@ -327,7 +339,7 @@ func (w subject) attempt(o Opening, c Challenge, offers []Offer, now time.Time) 
 		ID: ident.New("at"), Customer: o.Customer, Nameless: o.Customer == "", Decoy: w.decoy, Cause: w.cause, Client: o.Caller.ID, Channel: o.Channel,
 		Purpose: o.Purpose, Action: o.Action, Transaction: o.Transaction, Session: o.Session, ACR: o.ACR, Shown: cmp.Or(o.Shown, tokens.ShownNone),
 		Offers: offers, Ways: w.ways, SHA256: c.SHA256[:], State: Pending, Score: o.Score,
-		CreatedAt: now.UTC(), ExpiresAt: o.ExpiresAt, Version: 1,
+		CreatedAt: now.UTC(), ExpiresAt: o.ExpiresAt, Holder: o.Holder, Version: 1,
 	}
 	if a.offer(CardSign, "") != nil { // a card signs the hash that goes with its key
 		longer, longest := sha512.Sum384(c.Text), sha512.Sum512(c.Text)

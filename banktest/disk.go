@@ -38,6 +38,14 @@ func (d *Disk) TouchSession(ctx context.Context, id string, at time.Time) error 
 	return d.Engine.TouchSession(ctx, id, at)
 }
 
+// FirstUse implements authn.Store.
+func (d *Disk) FirstUse(ctx context.Context, name string, until time.Time) (bool, error) {
+	if d.readOnly.Load() {
+		return false, ErrReadOnly
+	}
+	return d.Engine.FirstUse(ctx, name, until)
+}
+
 // Check says whether the disk takes writes.
 func (d *Disk) Check(context.Context) error {
 	if d.readOnly.Load() {

@@ -120,7 +120,7 @@ func readRequest(der []byte) (*x509.CertificateRequest, error) {
 		return nil, problem.New(problem.Invalid, "the certificate request is not signed by its own key with SHA-256, SHA-384 or SHA-512")
 	}
 	if !strong(r.PublicKey) {
-		return nil, problem.New(problem.Invalid, "the key needs to be RSA of 2048 to 4096 bits, or EC on P-256 or P-384")
+		return nil, problem.New(problem.Invalid, "the key needs to be RSA of 2048 to 4096 bits and not of the weak generator of CVE-2017-15361, or EC on P-256 or P-384")
 	}
 	return r, nil
 }
@@ -134,7 +134,7 @@ var accepted = []x509.SignatureAlgorithm{
 func strong(public any) bool {
 	switch k := public.(type) {
 	case *rsa.PublicKey:
-		return k.N.BitLen() >= 2048 && k.N.BitLen() <= 4096 && k.E >= 65537
+		return k.N.BitLen() >= 2048 && k.N.BitLen() <= 4096 && k.E >= 65537 && !roca(k.N)
 	case *ecdsa.PublicKey:
 		return k.Curve == elliptic.P256() || k.Curve == elliptic.P384()
 	}

@@ -157,7 +157,7 @@ func (s *Service) finishCardOnce(ctx context.Context, t tokens.Token, w weighedC
 	}
 	next, effects, more, err := t, []settle.Effect(nil), []audit.Event(nil), error(nil)
 	if reason == "" {
-		next, effects, err = s.bornCard(ctx, t, c, w.verdict.Record, replaces, cmd, at)
+		next, effects, more, err = s.bornCard(ctx, t, c, w.verdict.Record, replaces, cmd, at)
 	} else {
 		effects, more, err = s.wrongCard(ctx, t, cmd)
 	}
@@ -192,6 +192,7 @@ func seenOf(v card.Verdict) map[string]any {
 	d := map[string]any{"seen": v.Seen, "told": v.Detail}
 	if v.OK {
 		d["certificate"], d["issuer"], d["algorithm"], d["not_after"] = v.Record.Serial, v.Record.Issuer, v.Algorithm, v.Record.NotAfter.UTC()
+		d["origin"] = v.Origin
 	}
 	if st := v.Status; st.State != "" {
 		d["status"], d["status_source"], d["status_at"], d["status_reason"] = st.State, st.Source, st.CheckedAt.UTC(), st.Reason
@@ -230,11 +231,15 @@ func (s *Service) judgeCard(ctx context.Context, t tokens.Token, c parties.Custo
 		if bytes.Equal(held.record.Certificate, r.Certificate) && held.use == t.Pending.Use {
 			return nil, "already-enrolled", nil
 		}
+		// A key that signs documents signs any hash a page asks for.
+		if bytes.Equal(held.record.KeySHA256, r.KeySHA256) && held.use != t.Pending.Use && !bytes.Equal(held.record.Certificate, r.Certificate) {
+			return nil, "key-of-another-use", nil
+		}
 		if is != SubjectToken && held.record.Issuer == r.Issuer && held.record.Subject != r.Subject {
 			return nil, "subject-differs", nil // one person has one key with an issuer
 		}
 	}
-	return s.nameOf(ctx, r, c.ID)
+	return s.nameOf(ctx, r, c.ID, is == SubjectToken)
 }
 
 // held is a certificate that a customer has in use.
@@ -272,8 +277,10 @@ func (s *Service) cardsHeld(ctx context.Context, customer string) ([]held, error
 
 // nameOf finds the credential that has the certificate's person: one of this
 // customer's gives him up to the next certificate, and so does one of another
-// customer's that was revoked. Nobody else's does.
-func (s *Service) nameOf(ctx context.Context, r card.Record, customer string) (replaces []string, reason string, err error) {
+// customer's that was revoked, when that customer has no other certificate of this
+// person's in use. Nobody else's does. Where the subject names a token, its
+// certificates are that token's, and went when it was wiped.
+func (s *Service) nameOf(ctx context.Context, r card.Record, customer string, ofToken bool) (replaces []string, reason string, err error) {
 	last, err := s.Store.CredentialByKey(ctx, tokens.CardMaker, "", tokens.CardKeyID(r.Issuer, r.Subject))
 	if errors.Is(err, parties.ErrNotFound) {
 		return nil, "", nil
@@ -290,47 +297,72 @@ func (s *Service) nameOf(ctx context.Context, r card.Record, customer string) (r
 	if err != nil {
 		return nil, "", problem.Away(err)
 	}
-	if hot := rows[0].Hot; !intact || hot.Owner != settle.OwnerOf(customer) && hot.State != settle.HotRevoked {
+	hot := rows[0].Hot
+	if !intact || hot.Owner != settle.OwnerOf(customer) && hot.State != settle.HotRevoked {
 		return nil, "subject-of-another", nil
+	}
+	if hot.Owner != settle.OwnerOf(customer) && !ofToken {
+		if free, err := s.givenUp(ctx, r, last, hot); err != nil || !free {
+			return nil, "subject-of-another", err
+		}
 	}
 	return []string{last.ID}, "", nil
 }
 
+// givenUp reports whether the customer of a person's last certificate, which is
+// revoked, has no other one of him in use. A token that is nobody's any more does not
+// say who that customer was, so it keeps the person.
+func (s *Service) givenUp(ctx context.Context, r card.Record, last tokens.Credential, hot settle.Hot) (bool, error) {
+	t, err := s.Store.Token(ctx, last.Token)
+	if errors.Is(err, parties.ErrNotFound) || err == nil && hot.Owner != settle.OwnerOf(t.Customer) {
+		return false, nil
+	}
+	if err != nil {
+		return false, problem.Away(err)
+	}
+	theirs, err := s.cardsHeld(ctx, t.Customer)
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(theirs, func(h held) bool { return h.record.Issuer == r.Issuer && h.record.Subject == r.Subject }), nil
+}
+
 // bornCard is the token with its certificate, alive. A certificate with the same use
-// that it held before is revoked.
-func (s *Service) bornCard(ctx context.Context, t tokens.Token, c parties.Customer, r card.Record, replaces []string, cmd CardAnswer, at time.Time) (tokens.Token, []settle.Effect, error) {
+// that it held before is revoked. The entries are of the authority's certificates that
+// give way.
+func (s *Service) bornCard(ctx context.Context, t tokens.Token, c parties.Customer, r card.Record, replaces []string, cmd CardAnswer, at time.Time) (tokens.Token, []settle.Effect, []audit.Event, error) {
 	next, effects, err := s.renewed(ctx, t, cmd, at)
 	if err != nil {
-		return t, nil, err
+		return t, nil, nil, err
 	}
-	superseded, err := s.supersede(ctx, cmd.Caller, t, r.Certificate)
+	superseded, events, err := s.supersede(ctx, cmd.Caller, t, r.Certificate)
 	if err != nil {
-		return t, nil, err
+		return t, nil, nil, err
 	}
 	effects = append(effects, superseded...)
 	record, err := json.Marshal(r)
 	if err != nil {
-		return t, nil, err
+		return t, nil, nil, err
 	}
 	cred := tokens.Credential{
 		ID: ident.New("cr"), Token: t.ID, Kind: tokens.Card, Label: t.Pending.Label, KeyID: tokens.CardKeyID(r.Issuer, r.Subject), Card: record, CardUse: t.Pending.Use,
 		Pseudonym: ident.New("p"), CreatedAt: at.UTC(),
 	}
 	if cred, err = cred.Bind(ctx, s.HSM); err != nil {
-		return t, nil, problem.Away(err)
+		return t, nil, nil, problem.Away(err)
 	}
 	hot, err := settle.Hot{ID: cred.ID, Owner: settle.OwnerOf(c.ID), State: settle.HotLive, Version: 1}.Sign(ctx, s.HSM)
 	if err != nil {
-		return t, nil, problem.Away(err)
+		return t, nil, nil, problem.Away(err)
 	}
 	next.Pending, next.Credentials = nil, append(next.Credentials, cred.ID)
 	told, err := s.notices(ctx, c, "card-enrolled")
 	if err != nil {
-		return t, nil, err
+		return t, nil, nil, err
 	}
 	return next, append(append(effects, told...), tokens.SaveToken{Token: next},
 		tokens.AddCredential{Credential: cred, Manufacturer: tokens.CardMaker, Hot: hot, Replaces: replaces},
-		parties.RequireCustomer{ID: c.ID, Version: c.Version}), nil
+		parties.RequireCustomer{ID: c.ID, Version: c.Version}), events, nil
 }
 
 // renewed is the token as it takes the certificate: a delivered one comes to life, an

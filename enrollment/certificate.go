@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 
+	"mohur/audit"
 	"mohur/authn/card"
 	"mohur/ca"
 	"mohur/parties"
@@ -119,16 +120,15 @@ func (s *Service) inUse(ctx context.Context, t tokens.Token) ([]string, error) {
 	return serials, nil
 }
 
-// supersede are the changes by which a certificate that is being enrolled takes the
-// place of the others that the bank's authority issued to the token.
-func (s *Service) supersede(ctx context.Context, by parties.Caller, t tokens.Token, der []byte) ([]settle.Effect, error) {
+// supersede are the changes, with their entries, by which a certificate that is being
+// enrolled takes the place of the others that the bank's authority issued to the token.
+func (s *Service) supersede(ctx context.Context, by parties.Caller, t tokens.Token, der []byte) ([]settle.Effect, []audit.Event, error) {
 	if s.CA == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	c, known, err := s.CA.Find(ctx, der)
 	if err != nil || !known || c.Token != t.ID {
-		return nil, err
+		return nil, nil, err
 	}
-	effects, _, err := s.CA.Revoke(ctx, by, t.ID, ca.Superseded, c.Serial)
-	return effects, err
+	return s.CA.Revoke(ctx, by, t.ID, ca.Superseded, c.Serial)
 }

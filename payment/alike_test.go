@@ -47,11 +47,11 @@ func TestACancelledPaymentLeavesItsQuestion(t *testing.T) {
 		t.Errorf("the attempt of a cancelled payment: %v", err)
 	}
 	second := p.pay(p.command("1500.00"))
-	session, err := p.b.Authn.Touch(t.Context(), p.b.Front(), p.session, true)
+	session, err := p.b.Authn.Touch(t.Context(), p.b.Front(), p.session, "", true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked, err := p.b.Payments.Ask(t.Context(), p.b.Front(), second.Transaction.ID, session.AccessToken)
+	asked, err := p.b.Payments.Ask(t.Context(), p.b.Front(), second.Transaction.ID, session.AccessToken, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ type CreateCommand struct {
 	Caller      parties.Caller
 	AccessToken string // or
 	Session     string
+	Possession  *authn.Possession // of the key the session is bound to, if it is
 	Reference   string
 	Channel     parties.Channel
 	Service     string
@@ -40,6 +41,7 @@ func (s *Service) Create(ctx context.Context, cmd CreateCommand) (View, error) {
 	cmd.check(&c)
 	c.Unless(slices.Contains(parties.Channels(), cmd.Channel), "channel", "needs to be pc, internet or mobile")
 	c.Unless((cmd.AccessToken == "") != (cmd.Session == ""), "access_token", "needs either access_token or session")
+	c.Unless(cmd.Possession == nil || cmd.AccessToken != "", "access_token", "is needed with dpop or x5t")
 	if err := c.Err(); err != nil {
 		return View{}, err
 	}
@@ -85,7 +87,7 @@ func (s *Service) session(ctx context.Context, cmd CreateCommand) (authn.Session
 	var customer parties.Customer
 	var err error
 	if cmd.AccessToken != "" {
-		session, customer, err = s.Authn.LiveToken(ctx, cmd.Caller, cmd.AccessToken)
+		session, customer, err = s.Authn.LiveToken(ctx, cmd.Caller, cmd.AccessToken, cmd.Possession)
 	} else {
 		session, customer, err = s.Authn.Live(ctx, cmd.Caller, cmd.Session)
 	}
@@ -118,26 +120,30 @@ func (s *Service) same(ctx context.Context, cmd CreateCommand, mac []byte, custo
 // settles what it decided.
 func (s *Service) decide(ctx context.Context, cmd CreateCommand, session authn.Session, c parties.Customer, minor int64, mac []byte, exempt bool) (View, settle.Result, error) {
 	now := s.Now()
-	in := risk.Payment{Minor: minor, Currency: cmd.Amount.Currency, Signals: cmd.Signals, Exempt: exempt}
+	in := risk.Payment{Minor: minor, Currency: cmd.Amount.Currency, At: now.In(s.Zone), Signals: cmd.Signals, Exempt: exempt}
 	draft := &draft{service: s, ctx: ctx, by: cmd.Caller, ip: cmd.Signals.IP, customer: c, now: now}
 	defer draft.done()
 	draft.t.Channel, draft.t.Reference, draft.t.Policy = cmd.Channel, cmd.Reference, s.Policy.Version
 	if err := draft.allowance(&in); err != nil {
 		return View{}, settle.Result{}, err
 	}
+	var err error
+	if in.Facts, err = s.facts(ctx, cmd, session, c, now); err != nil {
+		return View{}, settle.Result{}, err
+	}
 	verdict := s.Policy.Payment(in)
 	t := Transaction{
 		ID: ident.New("tx"), Reference: cmd.Reference, Customer: c.ID, Client: cmd.Caller.ID, Channel: cmd.Channel, Service: cmd.Service,
 		Session: session.ID, Minor: minor, Currency: cmd.Amount.Currency, BodyMAC: mac, Decision: string(verdict.Decision),
-		Exemption: verdict.Exemption, Score: verdict.Score, Policy: verdict.Policy, CreatedAt: now.UTC(), ExpiresAt: now.Add(pendingLife).UTC(), Version: 1,
+		NeedACR: verdict.ACR, NeedShown: verdict.Shown, Exemption: verdict.Exemption, Score: verdict.Score, Policy: verdict.Policy, CreatedAt: now.UTC(), ExpiresAt: now.Add(pendingLife).UTC(), Version: 1,
 	}
 	for _, r := range verdict.Reasons {
 		t.Reasons = append(t.Reasons, r.Code)
 	}
 	d := Details{Purpose: cmd.Purpose, Holder: cmd.Holder, Payer: cmd.Payer, Payee: cmd.Payee}
 	draft.t, draft.d = t, d
-	err := draft.require(session)
-	if err != nil {
+	draft.inputs = map[string]any{"facts": verdict.Facts, "low_value": map[string]any{"count": in.LowValueCount, "sum": in.LowValueSum, "exempt": in.Exempt}}
+	if err := draft.require(session); err != nil {
 		return View{}, settle.Result{}, err
 	}
 	switch verdict.Decision {
@@ -177,6 +183,7 @@ type draft struct {
 	leave    func()     // lets the next attempt of the customer be opened; nil while none is
 	spent    settle.Hot // the customer's allowance as it was read
 	counted  uint64     // version it gets with this, 0 if it does not move
+	inputs   map[string]any
 	effects  []settle.Effect
 	events   []audit.Event
 }
@@ -211,7 +218,7 @@ func (x *draft) save(name, reason string) error {
 		return err
 	}
 	x.effects = append(x.effects, SaveTransaction{x.t})
-	e := x.service.event(x.by, x.customer, x.t, name, reason, nil)
+	e := x.service.event(x.by, x.customer, x.t, name, reason, x.inputs)
 	if x.counted > 0 { // the log knows the last version of every hot row
 		e.Credential, e.Version = x.customer.Pseudonym, x.counted
 	}
@@ -261,7 +268,7 @@ func (x *draft) ask(reasons []risk.Reason) error {
 	opener.ID = x.t.Client
 	view, effects, events, err := s.Authn.Open(x.ctx, authn.Opening{
 		Caller: opener, Customer: x.customer.ID, Purpose: authn.Payment, Transaction: x.t.ID, Session: x.t.Session, Channel: x.t.Channel,
-		ACR: authn.ACR(s.Policy.PaymentACR), Shown: s.Policy.PaymentShown, Pay: typed(x.t, x.d), Score: x.t.Score, Reasons: reasons, ExpiresAt: expires, IP: x.ip,
+		ACR: s.needs(x.t), Shown: s.shows(x.t), Pay: typed(x.t, x.d), Score: x.t.Score, Reasons: reasons, ExpiresAt: expires, IP: x.ip,
 		Challenge: func() (authn.Challenge, error) {
 			var err error
 			last, err = authn.NewChallenge("payment", s.Issuer, x.customer.ID, expires, facts(x.t, x.d))

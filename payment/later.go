@@ -74,8 +74,8 @@ func (x *draft) release() {
 
 // Ask opens a further authentication: after one has expired, or for another
 // signer. The text is a new one, and only the last one approves.
-func (s *Service) Ask(ctx context.Context, by parties.Caller, id, accessToken string) (View, error) {
-	session, _, err := s.Authn.LiveToken(ctx, by, accessToken)
+func (s *Service) Ask(ctx context.Context, by parties.Caller, id, accessToken string, p *authn.Possession) (View, error) {
+	session, _, err := s.Authn.LiveToken(ctx, by, accessToken, p)
 	if err != nil {
 		if errors.Is(err, authn.ErrDead) {
 			return View{}, problem.New(problem.SessionEnded, "the session has ended; log in again")

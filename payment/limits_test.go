@@ -56,7 +56,7 @@ func TestClause5_26_NothingApprovesAHeldPayment(t *testing.T) {
 	if held.Authentication != nil || held.Transaction.State != payment.Held {
 		t.Fatalf("held: %+v", held)
 	}
-	if _, err := p.b.Payments.Ask(t.Context(), p.b.Front(), held.Transaction.ID, "x"); err == nil {
+	if _, err := p.b.Payments.Ask(t.Context(), p.b.Front(), held.Transaction.ID, "x", nil); err == nil {
 		t.Fatal("a held payment asked for a proof")
 	}
 	if p.b.Count("transaction.created", "held", "held") != 1 {

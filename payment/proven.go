@@ -30,7 +30,7 @@ func (s *Service) Proven(ctx context.Context, a authn.Attempt, p authn.Proof, ov
 	if err != nil {
 		return authn.Consequence{}, err
 	}
-	if p.ACR.Rank() < authn.ACR(s.Policy.PaymentACR).Rank() || seen[p.Shown] < seen[s.Policy.PaymentShown] || !proves(t, d) {
+	if p.ACR.Rank() < s.needs(t).Rank() || seen[p.Shown] < seen[s.shows(t)] || !proves(t, d) {
 		return authn.Consequence{}, authn.ErrNotPending
 	}
 	x := &draft{service: s, ctx: ctx, by: p.By, customer: c, t: t, d: d, now: p.At}

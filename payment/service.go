@@ -106,7 +106,7 @@ func (s *Service) view(ctx context.Context, t Transaction, c parties.Customer) (
 		v.Transaction.State = Expired
 	}
 	for _, code := range t.Reasons {
-		v.Reasons = append(v.Reasons, risk.Reason{Code: code, Text: risk.Text(code)})
+		v.Reasons = append(v.Reasons, risk.Reason{Code: code, Text: s.Policy.Text(code)})
 	}
 	if len(t.Authorization) > 0 {
 		plain, err := s.Keys.Open(ctx, c.Key, AuthorizationPlace(t.ID), t.Authorization)

@@ -47,7 +47,9 @@ type Transaction struct {
 	Score         int             `json:"score"`
 	Reasons       []string        `json:"reasons,omitempty"`
 	Policy        int             `json:"policy"`
-	SHA256        []byte          `json:"sha256"` // of the linked text
+	SHA256        []byte          `json:"sha256"`               // of the linked text
+	NeedACR       string          `json:"need_acr,omitempty"`   // what its decision asks of a proof
+	NeedShown     string          `json:"need_shown,omitempty"` // and what the proof has to show
 	Attempts      []string        `json:"attempts,omitempty"`
 	ACR           string          `json:"acr,omitempty"` // of the proof given
 	Shown         string          `json:"shown,omitempty"`
@@ -55,7 +57,7 @@ type Transaction struct {
 	Authorization []byte          `json:"authorization,omitempty"` // sealed compact JWS
 	JTI           string          `json:"jti,omitempty"`
 	Signature     []byte          `json:"signature,omitempty"` // of card-sign: CMS over the linked text, sealed under the customer's key at SignaturePlace
-	Reserved      []Reservation   `json:"reserved,omitempty"` // given back if the payment is not made
+	Reserved      []Reservation   `json:"reserved,omitempty"`  // given back if the payment is not made
 	Timeline      []Step          `json:"timeline"`
 	CreatedAt     time.Time       `json:"created_at"`
 	ExpiresAt     time.Time       `json:"expires_at"`

@@ -19,6 +19,8 @@ const (
 	AuthenticationFailed Code = "authentication-failed" // 403: the one refusal
 	ProofRequired        Code = "proof-required"        // 403
 	SessionEnded         Code = "session-ended"         // 403
+	InvalidProof         Code = "invalid-dpop-proof"    // 403: of possession of the session's key (RFC 9449 section 12.2)
+	UseNonce             Code = "use-dpop-nonce"        // 403 with DPoP-Nonce
 	NotFound             Code = "not-found"             // 404
 	MethodNotAllowed     Code = "method-not-allowed"    // 405
 	Conflict             Code = "conflict"              // 409

@@ -2,8 +2,13 @@
 // It is pure: the same inputs always give the same decision, nothing is read
 // and nothing is remembered here. A missing signal raises the risk, the
 // strongest rule wins, and what cannot be judged is held, never let through
-// (clauses 5.18, 5.24).
+// (clauses 5.18, 5.24). How a policy is written is the business of risk/policy.
 package risk
+
+import (
+	"cmp"
+	"time"
+)
 
 // Decision is what is to be done with a payment.
 type Decision string
@@ -25,26 +30,21 @@ type Reason struct {
 // Policy is one version of the rules. Amounts are minor units of AZN (qəpik).
 type Policy struct {
 	Version          int
-	LowValueEach     int64 // at or below: may be exempt
-	LowValueInRow    int64 // most exempt payments since the last proof
-	LowValueSum      int64 // most in sum since the last proof
-	LinkedUpTo       int64 // at or below: a linked proof; above: held
-	MaxExemptScore   int   // a higher score is never exempt
-	MissingSignal    int   // score for each signal that is not there
+	From             time.Time // in force from then on
+	Source           []byte    // as it was written (YAML)
+	BuiltIn          bool      // the one the server ships with
+	LowValueEach     int64     // at or below: may be exempt
+	LowValueInRow    int64     // most exempt payments since the last proof
+	LowValueSum      int64     // most in sum since the last proof
+	LinkedUpTo       int64     // at or below: a linked proof; above: held
+	MaxExemptScore   int       // a higher score is never exempt
+	MissingSignal    int       // score for each signal that is not there
 	LoginACR         string
 	PaymentACR       string
 	PaymentShown     string
 	DailyPerCustomer int64 // ceiling of approved payments a day
-}
-
-// Version1 is the policy the server ships with (PSD2 RTS Art. 16 in the local
-// currency for the exemption).
-func Version1() Policy {
-	return Policy{
-		Version: 1, LowValueEach: 50_00, LowValueInRow: 5, LowValueSum: 150_00, LinkedUpTo: 20_000_00,
-		MaxExemptScore: 59, MissingSignal: 10, LoginACR: "strong", PaymentACR: "linked", PaymentShown: "none",
-		DailyPerCustomer: 100_000_00,
-	}
+	Scores           []Score
+	Rules            []Rule
 }
 
 // Signals is what the front end told of the customer's surroundings. Every
@@ -58,9 +58,12 @@ type Signals struct {
 
 // Payment is everything a decision on a payment rests on.
 type Payment struct {
-	Minor         int64
+	Minor         int64 // minor units of Currency
 	Currency      string
+	Rates         Rates     // of the day; AZN needs none
+	At            time.Time // in the bank's zone: the hour is that of its clock
 	Signals       Signals
+	Facts         Facts // by the names of Terms; amount, currency, score, hour, weekday and country are filled here
 	LowValueCount int64 // exempt payments since the last proof
 	LowValueSum   int64
 	Exempt        bool // false once an exemption was tried and its counter was full
@@ -75,6 +78,7 @@ type Result struct {
 	Score     int
 	Reasons   []Reason
 	Policy    int
+	Facts     Facts // what conditions were asked about
 }
 
 // Signals scores what is known of the surroundings; both ceremonies use it.
@@ -88,33 +92,86 @@ func (p Policy) Signals(s Signals) (int, []Reason) {
 			reasons = append(reasons, Reason{"signal-missing", "the front end did not send " + m.name})
 		}
 	}
-	return min(score, 100), reasons
+	return min(score, MaxScore), reasons
 }
 
 // Payment decides on one payment.
 func (p Policy) Payment(in Payment) Result {
-	score, reasons := p.Signals(in.Signals)
-	r := Result{Decision: StepUp, ACR: p.PaymentACR, Shown: p.PaymentShown, Score: score, Reasons: reasons, Policy: p.Version}
+	facts, rated := in.facts()
+	score, reasons, sound := p.points(in.Signals, facts)
+	return p.decide(in, facts, rated, score, reasons, sound)
+}
+
+// PaymentAt decides as Payment does, as if its score were the one given. It is
+// for checks of a policy over all scores.
+func (p Policy) PaymentAt(in Payment, score int) Result {
+	facts, rated := in.facts()
+	return p.decide(in, facts, rated, score, []Reason{}, true)
+}
+
+// points is the score: what the signals give, and each condition that holds or
+// cannot be judged. It is not sound when a condition failed.
+func (p Policy) points(s Signals, facts Facts) (score int, reasons []Reason, sound bool) {
+	score, reasons = p.Signals(s)
+	sound = true
+	for _, s := range p.Scores {
+		holds, err := try(s.When, facts)
+		if !holds {
+			continue
+		}
+		sound = sound && !failed(err)
+		score = min(score+max(s.Points, 0), MaxScore)
+		reasons = append(reasons, Reason{s.Code, s.Text})
+	}
+	return score, reasons, sound
+}
+
+// decide begins with what every payment takes and lets rules raise it, never
+// lower it.
+func (p Policy) decide(in Payment, facts Facts, rated bool, score int, reasons []Reason, sound bool) Result {
+	facts["score"] = int64(score)
+	demand := Demand{StepUp, cmp.Or(p.PaymentACR, "linked"), p.PaymentShown}
 	switch {
-	case in.Currency != "AZN":
+	case !rated:
 		// Without a rate nobody knows which band the amount is in.
-		r.Decision = Held
-		r.Reasons = append(r.Reasons, Reason{"currency-without-rate", "no exchange rate for " + in.Currency + ": the amount cannot be placed in a band"})
-	case in.Minor > p.LinkedUpTo:
-		r.Decision = Held
-		r.Reasons = append(r.Reasons, Reason{"amount-held", "the amount is above the band a customer's proof may approve"})
-	case p.exempt(in, score):
+		demand.Decision = Held
+		reasons = append(reasons, Reason{"currency-without-rate", "no exchange rate for " + in.Currency + ": the amount cannot be placed in a band"})
+	case facts["amount"].(int64) > p.LinkedUpTo:
+		demand.Decision = Held
+		reasons = append(reasons, Reason{"amount-held", texts["amount-held"]})
+	}
+	quiet := true // no rule asks for anything
+	for _, r := range p.Rules {
+		holds, err := try(r.When, facts)
+		if !holds {
+			continue
+		}
+		quiet, sound = false, sound && !failed(err)
+		demand = demand.raised(r.Demand)
+		if err == nil || rated { // else the missing rate says it already
+			reasons = append(reasons, Reason{r.Code, r.Text})
+		}
+	}
+	if !sound {
+		reasons = append(reasons, Reason{"rule-failed", texts["rule-failed"]})
+	}
+	r := Result{Decision: demand.Decision, ACR: demand.ACR, Shown: demand.Shown, Score: score, Policy: p.Version, Facts: facts}
+	switch {
+	case demand.Decision != StepUp:
+	case quiet && sound && p.exempt(in, score):
 		r.Decision, r.ACR, r.Exemption = Approved, "", "low_value"
 	default:
-		r.Reasons = append(r.Reasons, Reason{"proof-needed", "the amount, the count of exempt payments or the risk asks for a linked proof"})
+		reasons = append(reasons, Reason{"proof-needed", texts["proof-needed"]})
 	}
+	r.Reasons = reasons
 	return r
 }
 
 // exempt is the counted low-value exemption. The store counts again when it
-// settles: two payments at once never pass it together.
+// settles: two payments at once never pass it together. The count is of qəpik,
+// so it is for payments in AZN alone.
 func (p Policy) exempt(in Payment, score int) bool {
-	return in.Exempt && in.Minor <= p.LowValueEach && score <= p.MaxExemptScore &&
+	return in.Exempt && in.Currency == Home && in.Minor <= p.LowValueEach && score <= p.MaxExemptScore &&
 		in.LowValueCount+1 <= p.LowValueInRow && in.LowValueSum+in.Minor <= p.LowValueSum
 }
 
@@ -126,7 +183,27 @@ var texts = map[string]string{
 	"proof-needed":           "the amount, the count of exempt payments or the risk asks for a linked proof",
 	"no-suitable-credential": "the customer holds nothing that reaches the level asked for",
 	"limit-exceeded":         "the payment would pass the customer's limit for the day",
+	"rule-failed":            "a rule of the policy could not be evaluated, so nothing is exempt",
 }
 
 // Text returns what a reason's code means, "" for an unknown one.
 func Text(code string) string { return texts[code] }
+
+// Text returns what a reason's code means, of the server's own codes and of the
+// policy's; "" for an unknown one.
+func (p Policy) Text(code string) string {
+	if text := texts[code]; text != "" {
+		return text
+	}
+	for _, r := range p.Rules {
+		if r.Code == code {
+			return r.Text
+		}
+	}
+	for _, s := range p.Scores {
+		if s.Code == code {
+			return s.Text
+		}
+	}
+	return ""
+}

@@ -1,76 +1,129 @@
 package risk_test
 
 import (
-	"encoding/csv"
-	"os"
+	"errors"
+	"math"
 	"reflect"
-	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"mohur/risk"
 )
 
 var all = risk.Signals{IP: "192.0.2.1", UserAgent: "u", DeviceID: "d", Country: "AZ"}
 
-// Clause 5.18: the decision table, with its edges.
-func TestClause5_18_DecisionTable(t *testing.T) {
-	f, err := os.Open("testdata/decisions.csv")
-	if err != nil {
-		t.Fatal(err)
+func bands() risk.Policy {
+	return risk.Policy{
+		Version: 7, LowValueEach: 50_00, LowValueInRow: 5, LowValueSum: 150_00, LinkedUpTo: 20_000_00, MaxExemptScore: 59,
+		MissingSignal: 10, LoginACR: "strong", PaymentACR: "linked", PaymentShown: "none", DailyPerCustomer: 100_000_00,
 	}
-	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatal(err)
+}
+
+// asked is a condition that answers as it is told, or as f does.
+type asked func(risk.Facts) (bool, error)
+
+func (a asked) Holds(f risk.Facts) (bool, error) { return a(f) }
+
+func codes(r risk.Result) string {
+	var out []string
+	for _, x := range r.Reasons {
+		out = append(out, x.Code)
 	}
-	number := func(s string) int64 {
-		n, err := strconv.ParseInt(s, 10, 64)
-		if err != nil {
-			t.Fatal(err)
+	return strings.Join(out, " ")
+}
+
+// A rule that breaks, panics or lacks a fact asks for what it asks for; one that
+// breaks lets nothing be exempt. A score that breaks counts.
+func TestClause5_24_AFailingRuleNeverApproves(t *testing.T) {
+	broken := errors.New("broken")
+	for name, c := range map[string]struct {
+		when  asked
+		codes string
+	}{
+		"breaks": {func(risk.Facts) (bool, error) { return false, broken }, "r rule-failed proof-needed"},
+		"panics": {func(f risk.Facts) (bool, error) { return f["payee_new"].(bool), nil }, "r rule-failed proof-needed"},
+		"lacks":  {func(risk.Facts) (bool, error) { return false, risk.ErrMissing }, "r proof-needed"},
+		"holds":  {func(risk.Facts) (bool, error) { return true, nil }, "r proof-needed"},
+	} {
+		p := bands()
+		p.Rules = []risk.Rule{{Code: "r", Demand: risk.Demand{Decision: risk.StepUp, Shown: "agent"}, When: c.when}}
+		r := p.Payment(risk.Payment{Minor: 1, Currency: "AZN", Signals: all, Exempt: true})
+		if r.Decision != risk.StepUp || r.ACR != "linked" || r.Shown != "agent" || r.Exemption != "" || codes(r) != c.codes {
+			t.Errorf("a rule that %s: %+v", name, r)
 		}
-		return n
+		p = bands()
+		p.Scores = []risk.Score{{Code: "s", Points: 7, When: c.when}}
+		r = p.Payment(risk.Payment{Minor: 1, Currency: "AZN", Signals: all, Exempt: true})
+		if r.Score != 7 || (r.Decision == risk.Approved) != (name == "lacks" || name == "holds") {
+			t.Errorf("a score that %s: %+v", name, r)
+		}
 	}
-	for i, r := range rows[1:] {
-		in := risk.Payment{Minor: number(r[0]), Currency: r[1], LowValueCount: number(r[3]), LowValueSum: number(r[4]), Exempt: r[5] == "yes"}
-		if r[2] == "all" {
-			in.Signals = all
+	p := bands()
+	p.Rules = []risk.Rule{{Code: "r", When: nil}} // no condition at all
+	if r := p.Payment(risk.Payment{Minor: 1, Currency: "AZN", Signals: all, Exempt: true}); r.Decision != risk.StepUp {
+		t.Errorf("a rule without a condition: %+v", r)
+	}
+}
+
+func TestTheStrongestRuleWins(t *testing.T) {
+	yes := asked(func(risk.Facts) (bool, error) { return true, nil })
+	demands := []risk.Demand{{Decision: risk.Rejected}, {Decision: risk.Held, Shown: "agent"}, {Decision: risk.StepUp, Shown: "device"}, {Shown: "none"}}
+	for i := range demands {
+		p := bands()
+		for j := range demands {
+			p.Rules = append(p.Rules, risk.Rule{Code: "r", Demand: demands[(i+j)%len(demands)], When: yes})
 		}
-		got := risk.Version1().Payment(in)
-		first := ""
-		if len(got.Reasons) > 0 {
-			first = got.Reasons[0].Code
+		if r := p.Payment(risk.Payment{Minor: 1, Currency: "AZN", Signals: all}); r.Decision != risk.Rejected || r.Shown != "device" || r.ACR != "linked" {
+			t.Errorf("begun with %d: %+v", i, r)
 		}
-		if string(got.Decision) != r[6] || got.ACR != r[7] || got.Exemption != r[8] || first != r[9] || got.Policy != 1 {
-			t.Errorf("line %d: %+v, first reason %q", i+2, got, first)
-		}
-		if again := risk.Version1().Payment(in); !reflect.DeepEqual(got, again) {
-			t.Errorf("line %d: the same inputs gave another decision", i+2)
+	}
+	if r := (risk.Policy{}).Payment(risk.Payment{Minor: 1, Currency: "AZN", Signals: all, Exempt: true}); r.Decision != risk.Held || r.ACR != "linked" {
+		t.Errorf("a policy that says nothing: %+v", r)
+	}
+}
+
+// Amounts are compared exactly, rounded up, and one that cannot be told is held.
+func TestClause5_18_AmountsByTheRateOfTheDay(t *testing.T) {
+	rates := risk.Rates{"USD": {Qepik: 17, Per: 10}, "JPY": {Qepik: 113, Per: 100}, "BAD": {Qepik: 0, Per: 1}, "BAR": {Qepik: 1, Per: 0}, "ONE": {Qepik: 1, Per: 1}, "BIG": {Qepik: math.MaxInt64, Per: 1}}
+	for _, c := range []struct {
+		minor    int64
+		currency string
+		qepik    any
+	}{
+		{100, "AZN", int64(100)}, {100, "USD", int64(170)}, {1, "USD", int64(2)}, {10, "USD", int64(17)}, {11, "USD", int64(19)}, {100, "JPY", int64(113)}, {1, "JPY", int64(2)},
+		{100, "EUR", nil}, {100, "", nil}, {100, "BAD", nil}, {100, "BAR", nil}, {1, "BIG", nil}, {2, "BIG", nil}, {1<<53 - 1, "ONE", int64(1<<53 - 1)}, {1 << 53, "ONE", nil}, {math.MaxInt64, "USD", nil}, {0, "AZN", nil}, {-1, "AZN", nil}, {-1, "USD", nil},
+	} {
+		r := bands().Payment(risk.Payment{Minor: c.minor, Currency: c.currency, Rates: rates, Signals: all, Exempt: true})
+		if r.Facts["amount"] != c.qepik || c.qepik == nil && r.Decision != risk.Held {
+			t.Errorf("%d %s: %v, %s", c.minor, c.currency, r.Facts["amount"], r.Decision)
 		}
 	}
 }
 
-// A higher amount or a missing signal never asks for less.
-func TestClause5_18_MoreRiskNeverAsksForLess(t *testing.T) {
-	rank := map[risk.Decision]int{risk.Approved: 0, risk.StepUp: 1, risk.Held: 2, risk.Rejected: 3}
-	p := risk.Version1()
-	last := 0
-	for minor := int64(1); minor < 3_000_000; minor += 997 {
-		full := p.Payment(risk.Payment{Minor: minor, Currency: "AZN", Signals: all, Exempt: true})
-		bare := p.Payment(risk.Payment{Minor: minor, Currency: "AZN", Exempt: true})
-		if rank[full.Decision] < last {
-			t.Fatalf("%d asks for less than a smaller amount: %s", minor, full.Decision)
-		}
-		if rank[bare.Decision] < rank[full.Decision] || bare.Score < full.Score {
-			t.Fatalf("%d without signals asks for less", minor)
-		}
-		last = rank[full.Decision]
+// What has another kind than its name promises is missing, and nobody passes off a
+// fact that is computed.
+func TestFactsAreTakenByTheirKind(t *testing.T) {
+	at := time.Date(2027, 3, 1, 20, 0, 0, 0, time.UTC).In(time.FixedZone("Asia/Baku", 4*3600))
+	r := bands().Payment(risk.Payment{Minor: 100, Currency: "AZN", At: at, Signals: all, Facts: risk.Facts{
+		"amount": int64(1), "hour": int64(12), "country": "XX", "currency": "XXX", "score": int64(0), "payee_new": "no", "day_sum": int64(-1), "malware": false,
+		"payee_country": "", "mds_status": strings.Repeat("x", risk.MaxWord+1), "unheard": true, "payees": 1,
+	}})
+	want := risk.Facts{"amount": int64(100), "hour": int64(0), "weekday": int64(2), "country": "AZ", "currency": "AZN", "score": int64(0), "malware": false}
+	if !reflect.DeepEqual(r.Facts, want) {
+		t.Errorf("%v", r.Facts)
 	}
 }
 
 func TestEveryReasonHasAText(t *testing.T) {
-	for _, code := range []string{"signal-missing", "currency-without-rate", "amount-held", "proof-needed", "no-suitable-credential", "limit-exceeded"} {
-		if risk.Text(code) == "" {
+	p := bands()
+	p.Rules, p.Scores = []risk.Rule{{Code: "r", Text: "a rule"}}, []risk.Score{{Code: "s", Text: "a score"}}
+	for _, code := range []string{"signal-missing", "currency-without-rate", "amount-held", "proof-needed", "no-suitable-credential", "limit-exceeded", "rule-failed", "r", "s"} {
+		if p.Text(code) == "" {
 			t.Errorf("%s has no text", code)
 		}
+	}
+	if p.Text("unheard") != "" || risk.Text("r") != "" {
+		t.Error("a code that nobody has has a text")
 	}
 }

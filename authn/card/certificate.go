@@ -35,7 +35,8 @@ type offered struct {
 }
 
 // certificate judges the certificate itself, in the order that
-// docs/cards.md tells: its form, its usage, policies, dates, chain, revocation.
+// docs/cards.md tells: its form, its usage, policies, dates, chain. Whether it is
+// revoked is asked by inForce, once its key has signed.
 func (v *Verifier) certificate(ctx context.Context, der []byte, u use, at time.Time, stored *Record, out *Verdict) (*offered, error) {
 	c, err := x509.ParseCertificate(der)
 	if err != nil {
@@ -67,8 +68,14 @@ func (v *Verifier) certificate(ctx context.Context, der []byte, u use, at time.T
 	if u == sign && stored != nil && !stored.Signing {
 		return nil, refuse(NotForSigning, "the card was enrolled without it")
 	}
+	return o, nil
+}
+
+// inForce asks whether the certificate was revoked. It comes last: a certificate is
+// public, and who has not its key is not to make the bank ask anybody.
+func (v *Verifier) inForce(ctx context.Context, o *offered, at time.Time, out *Verdict) error {
 	out.Status = v.status(ctx, o, at)
-	return o, standing(out.Status)
+	return standing(out.Status)
 }
 
 // standing turns a status to a refusal, or to nothing if it is good.

@@ -20,6 +20,9 @@ func (v *Verifier) client(ctx context.Context, in ClientInput, out *Verdict) err
 	if !c.profile.usable(c.PublicKey) {
 		return refuse(WrongAlgorithm, "the profile takes no algorithm of a key of %s", kind(c.PublicKey))
 	}
+	if err := v.inForce(ctx, c, in.At, out); err != nil {
+		return err
+	}
 	out.Record, out.Shown = c.record, ShownNone
 	return nil
 }

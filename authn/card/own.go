@@ -1,6 +1,7 @@
 package card
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"sync"
@@ -19,22 +20,18 @@ type Own interface {
 	Status(ctx context.Context, leaf *x509.Certificate, at time.Time) revocation.Status
 }
 
-// anchorage holds the authority of an Own, once there is one: it stays.
+// anchorage holds the authority of an Own as it was read last.
 type anchorage struct {
 	sync.Mutex
-	roots *x509.CertPool
+	authority []byte // DER
+	roots     *x509.CertPool
 }
 
-// anchors are the profile's roots. Those of the bank's own authority are looked for
-// until it was made, so that a server need not be started anew for it.
+// anchors are the profile's roots. The bank's own authority is read at each use, as
+// its records are, so that a server need not be started anew when it is made or renewed.
 func (p *profile) anchors(ctx context.Context) (*x509.CertPool, error) {
 	if p.Own == nil {
 		return p.roots, nil
-	}
-	p.own.Lock()
-	defer p.own.Unlock()
-	if p.own.roots != nil {
-		return p.own.roots, nil
 	}
 	c, err := p.Own.Authority(ctx)
 	switch {
@@ -43,10 +40,15 @@ func (p *profile) anchors(ctx context.Context) (*x509.CertPool, error) {
 	case c == nil:
 		return nil, refuse(NotTrusted, "%s: the bank has not made its authority yet", p.Name)
 	}
+	p.own.Lock()
+	defer p.own.Unlock()
+	if p.own.roots != nil && bytes.Equal(p.own.authority, c.Raw) {
+		return p.own.roots, nil
+	}
 	if err := anchor(c); err != nil {
 		return nil, refuse(WeakChain, "%s: %v", p.Name, err)
 	}
-	p.own.roots = x509.NewCertPool()
+	p.own.authority, p.own.roots = c.Raw, x509.NewCertPool()
 	p.own.roots.AddCert(c)
 	return p.own.roots, nil
 }

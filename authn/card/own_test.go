@@ -70,6 +70,18 @@ func TestTheBanksOwnAuthority(t *testing.T) {
 			t.Errorf("%q: %+v", state, got)
 		}
 	}
+	// A renewed authority counts at once, and the one before no longer.
+	o.status, o.root = revocation.Good, other.Certificate
+	if got := judge(stranger); !got.OK {
+		t.Errorf("of the renewed authority: %+v", got)
+	}
+	if got := judge(person); got.OK || got.Reason != card.NotTrusted {
+		t.Errorf("of the one before: %+v", got)
+	}
+	o.away = errors.New("disk")
+	if got := judge(stranger); got.OK || got.Reason != card.StatusUnavailable {
+		t.Errorf("its records away later: %+v", got)
+	}
 	_, err = card.New(card.Settings{Origins: []string{origin}, Status: &revocation.Checker{}, Issuers: []card.Issuer{
 		{Name: "bank", Own: o, Roots: []*x509.Certificate{root.Certificate}, Subject: "serialNumber", LogIn: true},
 	}})

@@ -82,6 +82,9 @@ func (v *Verifier) signature(ctx context.Context, in SignatureInput, out *Verdic
 	if !a.verify(c.PublicKey, a.sum(in.Text), signature) {
 		return refuse(WrongSignature, "%s", name)
 	}
+	if err := v.inForce(ctx, c, in.At, out); err != nil {
+		return err
+	}
 	cms, err := signedData(c.chain, a, signature)
 	if err != nil {
 		return err

@@ -37,23 +37,32 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
-// A card is revoked the moment its issuer says so, whether the signature is right
-// or not, and for whatever it is used.
+// A card is revoked the moment its issuer says so, for whatever it is used. Of one that
+// did not sign nobody is asked: its certificate is public.
 func TestClause4_3_2_ARevokedCardIsRefused(t *testing.T) {
 	b := newBank(t)
 	p, signing := b.middle.Card(t, person), b.middle.SigningCard(t, person)
 	b.responder.Revoke(p)
 	b.responder.Revoke(signing)
 	v := b.verifier(t, func(i *card.Issuer) { i.Signing = true })
-	expect(t, logIn(t, v, p), card.Revoked)
-	got := logIn(t, v, p, func(k *pkitest.Token) { k.Signature = make([]byte, 64) })
+	got := logIn(t, v, p)
 	expect(t, got, card.Revoked)
 	if got.Status.RevocationReason != "keyCompromise" {
 		t.Errorf("%+v", got.Status)
 	}
+	unsigned := logIn(t, v, p, func(k *pkitest.Token) { k.Signature = make([]byte, 64) })
+	expect(t, unsigned, card.WrongSignature)
+	if unsigned.Status.State != "" {
+		t.Errorf("asked: %+v", unsigned.Status)
+	}
 	expect(t, v.VerifyClient(context.Background(), card.ClientInput{Chain: certificates(p), At: today}), card.Revoked)
 	text := []byte("a payment")
 	expect(t, v.VerifySignature(context.Background(), card.SignatureInput{Response: signing.Signature(t, text), Text: text, At: today}), card.Revoked)
+	unsigned = v.VerifySignature(context.Background(), card.SignatureInput{Response: signing.Signature(t, text), Text: []byte("another payment"), At: today})
+	expect(t, unsigned, card.WrongSignature)
+	if unsigned.Status.State != "" {
+		t.Errorf("asked: %+v", unsigned.Status)
+	}
 }
 
 // Nobody is there: refused, but for a grace that the profile states.

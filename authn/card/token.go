@@ -119,6 +119,9 @@ func (v *Verifier) token(ctx context.Context, in TokenInput, out *Verdict) error
 	if signed == "" {
 		return refuse(WrongSignature, "%s, format %s", t.Algorithm, t.Format)
 	}
+	if err := v.inForce(ctx, c, in.At, out); err != nil {
+		return err
+	}
 	out.Record, out.Algorithm, out.AppVersion, out.Origin = c.record, t.Algorithm, clip(t.AppVersion), signed
 	out.Record.Algorithm, out.Shown = t.Algorithm, ShownNone
 	// A key for signing documents signs any hash a page asks for, three hashes', too.

@@ -263,6 +263,25 @@ func TestCRLFile(t *testing.T) {
 	b.refused(revocation.Revoked, revocation.ReasonRevoked)
 }
 
+// A place that was never read may say what the others do not: it is read before a
+// certificate is good. Once it was, or did not answer, the others do.
+func TestEveryListIsReadOnce(t *testing.T) {
+	b := newListBench(t)
+	file := filepath.Join(t.TempDir(), "ca.crl")
+	b.must(os.WriteFile(file, b.crl.DER(t), 0o600))
+	b.rules.CRLFiles = []string{file}
+	b.crl.Revoke(b.card)
+	b.refused(revocation.Revoked, revocation.ReasonRevoked)
+
+	b = newListBench(t)
+	b.must(os.WriteFile(file, b.crl.DER(t), 0o600))
+	b.rules.CRLFiles = []string{file}
+	b.away()
+	if s := b.good(); s.Address != file {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestCRLMaxAge(t *testing.T) {
 	b := newListBench(t)
 	b.rules.CRLMaxAge = 10 * time.Minute

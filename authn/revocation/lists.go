@@ -179,7 +179,8 @@ func (l *list) dates(rules Rules, at time.Time) *fault {
 }
 
 // listAt returns the list of a place: the one there is if it is in force, else,
-// if need be, a new one, and if there is none the old one with the reason why.
+// if need be or if there never was one, a new one, and if there is none the old one
+// with the reason why.
 func (c *Checker) listAt(ctx context.Context, k slotKey, issuer *x509.Certificate, rules Rules, at time.Time, need bool) (l *list, asked bool, err error) {
 	s := c.slot(k, issuer, rules)
 	if s == nil {
@@ -192,7 +193,7 @@ func (c *Checker) listAt(ctx context.Context, k slotKey, issuer *x509.Certificat
 	if l != nil && l.dates(rules, at) == nil {
 		return l, false, nil
 	}
-	if !need || wait {
+	if !need && l != nil || wait { // one that never was read may say what the others do not
 		return l, false, err
 	}
 	got, ok := c.loads.do(ctx, k, listTimeout, func(ctx context.Context) loaded {

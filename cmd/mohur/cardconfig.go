@@ -90,7 +90,7 @@ func (c *Config) cardSettings() []setting {
 	k := &c.Card
 	return []setting{
 		{"card.origins", "The bank's pages that ask cards: scheme, host and port. Offers tell the first one.", listValue{to: &k.Origins}},
-		{"card.issuers", "Whose certificates are taken, each an issuer profile (docs/cards.md). Left out, cards are\nneither enrolled nor taken.", issuersValue{&k.Issuers}},
+		{"card.issuers", "Whose certificates are taken, each an issuer profile (docs/cards.md); {name: bank, own: true}\nis the bank's own authority. Left out, cards are neither enrolled nor taken.", issuersValue{&k.Issuers}},
 		{"card.status_timeout", "How long an issuer is waited for when he is asked whether he revoked a certificate.", durationValue{&k.StatusTimeout, 100 * time.Millisecond, 4 * time.Second}},
 		{"card.tls_listen", "Address and port of the listener on which browsers show a client certificate, to log in; left\nout, there is none.", textValue{&k.TLSListen}},
 		{"card.tls_13", "Speak TLS 1.3 there, too: cards that sign RSA without PSS, as ACOS5 does, cannot log in then.", boolValue{&k.TLS13}},

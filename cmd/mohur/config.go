@@ -26,7 +26,8 @@ type Config struct {
 	Development bool
 	Socket      string
 	Zone        string
-	References  bool // customers need references to contract and identification
+	Policy      string // a policy of the bank's own; "": the one the server ships with
+	References  bool   // customers need references to contract and identification
 
 	TLS struct{ Cert, Key string }
 	HSM struct {
@@ -47,8 +48,12 @@ type Config struct {
 		Every        int
 		Interval     time.Duration
 	}
-	Session struct{ Idle, Absolute, Token time.Duration }
-	Auth    struct {
+	Session struct {
+		Idle, Absolute, Token, Window time.Duration
+		Max                           int  // live ones of a person
+		Nonce                         bool // of proofs of possession
+	}
+	Auth struct {
 		Attempt, FloorPIN, FloorRefusal, FloorBegin time.Duration
 		Failures, MaxOpen, PINSlots                 int
 		Locks                                       []time.Duration
@@ -107,6 +112,7 @@ func defaults() *Config {
 	c.Store.Sweep = 24 * time.Hour
 	c.Audit.Node, c.Audit.Every, c.Audit.Interval = "main", 1000, time.Second
 	c.Session.Idle, c.Session.Absolute, c.Session.Token = 5*time.Minute, 12*time.Hour, 5*time.Minute
+	c.Session.Max, c.Session.Nonce, c.Session.Window = 5, true, time.Minute
 	c.Auth.Attempt, c.Auth.FloorPIN, c.Auth.FloorRefusal, c.Auth.FloorBegin = 5*time.Minute, 150*time.Millisecond, 25*time.Millisecond, 10*time.Millisecond
 	c.Auth.Failures, c.Auth.MaxOpen, c.Auth.PINSlots = 5, 20, 2
 	c.Auth.Locks = lock.Defaults().Ladder

@@ -64,6 +64,7 @@ func (p *program) doctor(ctx context.Context) error {
 	x.clock()
 	x.disk()
 	x.devices()
+	x.policy()
 	x.cards()
 	x.service(ctx)
 	return p.tellFindings(x.found)

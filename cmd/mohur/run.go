@@ -87,7 +87,7 @@ keys in an HSM and the evidence in a log that anybody can verify.`,
   mohur serve --config var/dev/mohur.yaml
   mohur demo --config var/dev/mohur.yaml`,
 		p.initCommand(), p.serveCommand(), p.demoCommand(), p.configCommand(), p.doctorCommand(),
-		p.clientCommand(), p.staffCommand(), p.tokenCommand(), p.keysCommand(), p.caCommand(), p.auditCommand(), p.storeCommand(), p.benchCommand(), p.versionCommand())
+		p.clientCommand(), p.staffCommand(), p.policyCommand(), p.tokenCommand(), p.keysCommand(), p.caCommand(), p.auditCommand(), p.storeCommand(), p.benchCommand(), p.versionCommand())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })

@@ -101,7 +101,7 @@ func (p *program) run(ctx context.Context, s *server, fatal <-chan error, tell f
 	s.background(work)
 	door.open(tell)
 	by := localCaller(ownUID(), s.config.Development)
-	if err := s.note(ctx, by, "server.started", map[string]any{"version": version, "listen": door.address}); err != nil {
+	if err := s.note(ctx, by, "server.started", map[string]any{"version": version, "listen": door.address, "policy": s.policyMark()}); err != nil {
 		tell(err)
 	} else {
 		p.welcome(s, door.address)

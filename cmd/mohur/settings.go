@@ -42,6 +42,7 @@ func (c *Config) settings() []setting {
 		{"plain_http", "Speak HTTP without TLS. Refused unless the listener is on this machine only.", boolValue{&c.PlainHTTP}},
 		{"socket", "The socket of the command line, for the server's own user and root. Paths in this file\nstart at its directory.", pathValue{&c.Socket}},
 		{"zone", "The time zone of the bank's day, for limits by the day.", textValue{&c.Zone}},
+		{"policy", "A policy of the bank's own: how strong a proof is asked for (see docs/policy.md; check it with\n`mohur policy check`). Left out, the one the server ships with.", pathValue{&c.Policy}},
 		{"customer_references_required", "A customer needs the references of his contract and of his identification\n(clauses 4.1, 4.3.4).", boolValue{&c.References}},
 
 		{"tls.cert", "The certificate, and after it those between it and the root.", pathValue{&c.TLS.Cert}},
@@ -74,6 +75,9 @@ func (c *Config) settings() []setting {
 		{"session.idle", "A session ends after this time without activity, 5m at most.", durationValue{&c.Session.Idle, time.Second, 5 * time.Minute}},
 		{"session.absolute", "A session ends after this time whatever happens, 12h at most.", durationValue{&c.Session.Absolute, time.Second, 12 * time.Hour}},
 		{"session.access_token", "How long an access token lives, 5m at most.", durationValue{&c.Session.Token, time.Second, 5 * time.Minute}},
+		{"session.max", "How many live sessions a person has at once; the oldest gives way to the next.", intValue{&c.Session.Max, 1, 100}},
+		{"session.dpop_nonce", "Proofs of a session's key (RFC 9449) carry this server's nonce, at most two minutes old.", boolValue{&c.Session.Nonce}},
+		{"session.dpop_window", "How far the clock of who makes such a proof may be off, 5m at most.", durationValue{&c.Session.Window, time.Second, 5 * time.Minute}},
 
 		{"authentication.attempt", "How long an attempt and its challenge can be answered, 5m at most.", durationValue{&c.Auth.Attempt, time.Second, 5 * time.Minute}},
 		{"authentication.failures", "Consecutive failures that lock a token or a PIN, 5 at most.", intValue{&c.Auth.Failures, 1, 5}},

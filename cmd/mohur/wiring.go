@@ -23,7 +23,6 @@ import (
 	"mohur/payment"
 	"mohur/problem"
 	"mohur/rate"
-	"mohur/risk"
 	"mohur/stoplist"
 )
 
@@ -68,7 +67,11 @@ func quietly(err error) string {
 }
 
 func (s *server) services(ctx context.Context) error {
-	c, policy := s.config, risk.Version1()
+	c := s.config
+	policy, err := c.riskPolicy(time.Now())
+	if err != nil {
+		return err
+	}
 	zone, err := time.LoadLocation(c.Zone)
 	if err != nil {
 		return err
@@ -144,6 +147,7 @@ func (c *Config) apps() bool {
 func (c *Config) authnSettings() authn.Settings {
 	s := authn.DefaultSettings(c.URL)
 	s.AttemptLife, s.Idle, s.Absolute, s.TokenLife = c.Auth.Attempt, c.Session.Idle, c.Session.Absolute, c.Session.Token
+	s.MaxSessions, s.DPoPNonce, s.DPoPWindow = c.Session.Max, c.Session.Nonce, c.Session.Window
 	s.Limits, s.MaxOpen, s.PINMaxAge = c.guessing(), c.Auth.MaxOpen, c.PIN.MaxAge
 	s.FloorPIN, s.FloorRefusal, s.FloorBegin = c.Auth.FloorPIN, c.Auth.FloorRefusal, c.Auth.FloorBegin
 	l := c.Limits

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"context"
+	"time"
 
 	"mohur/settle"
 )
@@ -83,4 +84,26 @@ func (s *Store) Conclude(ctx context.Context, r settle.Remember, answer []byte) 
 			return true, putMemory(w, r.Scope, row, indexes)
 		},
 	})
+}
+
+// FirstUse implements authn.Store.
+func (s *Store) FirstUse(ctx context.Context, name string, until time.Time) (bool, error) {
+	claim, err := s.remember(settle.Remember{Scope: name, Until: until})
+	if err != nil {
+		return false, err
+	}
+	first := new(settle.Outcome)
+	err = s.submit(ctx, request{
+		key:    "memory/" + name,
+		weight: 2,
+		run: func(w *writing) (bool, error) {
+			o, err := claim(w)
+			*first = o
+			return o == settle.Done, err
+		},
+	})
+	if err != nil {
+		return false, err
+	}
+	return *first == settle.Done, nil
 }

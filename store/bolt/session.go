@@ -15,6 +15,9 @@ func (s *Store) Session(ctx context.Context, id string) (session authn.Session, 
 		session, err = loadSession(r, id)
 		return err
 	})
+	if err == nil {
+		s.touches.over(&session)
+	}
 	return session, err
 }
 
@@ -22,7 +25,11 @@ func (s *Store) Session(ctx context.Context, id string) (session authn.Session, 
 func (s *Store) Sessions(ctx context.Context, customer string) ([]authn.Session, error) {
 	l := listing[authn.Session]{table: sessions, index: sessionsOpen, prefix: joined(customer)}
 	l.keep = func(r reading, session *authn.Session) (bool, error) {
-		return true, touched(r, session)
+		if err := touched(r, session); err != nil {
+			return false, err
+		}
+		s.touches.over(session)
+		return true, nil
 	}
 	return l.all(ctx, s)
 }
@@ -53,32 +60,6 @@ func touched(g getter, session *authn.Session) error {
 		session.LastUsed = at
 	}
 	return nil
-}
-
-// TouchSession implements authn.Store. What would change nothing is not
-// written, and waits for nobody.
-func (s *Store) TouchSession(ctx context.Context, id string, at time.Time) error {
-	session, err := s.Session(ctx, id)
-	if err != nil || !advances(session, at) {
-		return err
-	}
-	return s.submit(ctx, request{
-		key:    "session/" + id,
-		weight: 1,
-		run: func(w *writing) (bool, error) {
-			session, err := loadSession(w, id)
-			if err != nil || !advances(session, at) {
-				return false, err
-			}
-			return true, w.put(inSessionUsed, id, binary.BigEndian.AppendUint64(nil, uint64(at.UnixNano())))
-		},
-	})
-}
-
-// advances reports whether a touch would move the session: forward, and not
-// once it has ended.
-func advances(session authn.Session, at time.Time) bool {
-	return session.EndedAt.IsZero() && at.After(session.LastUsed)
 }
 
 func removeSession(w *writing, id string) error {

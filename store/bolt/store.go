@@ -86,6 +86,7 @@ type Store struct {
 
 	queue   chan *request
 	durable *durable
+	touches touches
 	failed  atomic.Pointer[fault]
 
 	closing sync.RWMutex // held for reading while something is put into queue
@@ -138,6 +139,9 @@ func (s *Store) begin() error {
 // Close writes what was accepted, answers it, waits for reads under way and
 // lets go of the file. Whatever comes later is store.ErrClosed.
 func (s *Store) Close() error {
+	if err := s.flushTouches(context.Background()); err != nil && s.refusal() == nil {
+		s.options.Logger.Warn("the last touches of sessions were not written: these sessions end up to a minute earlier", "error", err)
+	}
 	s.closing.Lock()
 	first := s.closed.CompareAndSwap(false, true)
 	if first {

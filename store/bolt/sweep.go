@@ -31,8 +31,12 @@ var removers = map[bucket]func(w *writing, id string) error{
 // Sweep removes at most max records whose time is over at now and returns how
 // many. It needs no audit entry: nothing that it removes could still be used,
 // and what happened with each is in the log already. A damaged record is left
-// where it is and told in the error; it does not keep the others.
+// where it is and told in the error; it does not keep the others. Touches that wait
+// are written first.
 func (s *Store) Sweep(ctx context.Context, now time.Time, max int) (removed int, err error) {
+	if err := s.flushTouches(ctx); err != nil {
+		return 0, err
+	}
 	for removed < max {
 		swept, err := s.sweep(ctx, now, min(max-removed, sweepChunk))
 		removed += swept.removed

@@ -136,6 +136,13 @@ func TestClause5_27_AChangedRecordGrantsNothing(t *testing.T) {
 			_, err := w.Payments.Create(t.Context(), w.command("10.00"))
 			return err
 		},
+		"a session bound to the thief's key": func(t *testing.T, w *world) error {
+			s := get(t, w.Engine.Session, w.session)
+			s.Holder.JKT, s.Version = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", s.Version+1
+			thief(t, w.Bank, authn.SaveSession{Session: s})
+			_, err := w.Authn.Again(t.Context(), w.Front(), w.session)
+			return err
+		},
 		"a secret of somebody else": func(t *testing.T, w *world) error {
 			victim := w.Customer()
 			sent, err := w.Enrollment.SendSecret(t.Context(), enrollment.SecretCommand{Caller: w.Staff(), Customer: w.customer.ID, Purpose: "pin", Channel: "sms"})
@@ -231,7 +238,7 @@ func TestRecordsComeBack(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := w.Authn.Touch(t.Context(), w.Front(), w.session, true); err != nil {
+	if _, err := w.Authn.Touch(t.Context(), w.Front(), w.session, "", true, nil); err != nil {
 		t.Errorf("a touched session: %v", err)
 	}
 	if _, err := w.Store.Session(t.Context(), w.session); err != nil {

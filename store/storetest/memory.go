@@ -82,3 +82,40 @@ func testMemory(t *testing.T, s Store) {
 	nothing("sc")
 	nothing("raced")
 }
+
+// testFirstUse: of those who use a name, one is the first, until its time is over.
+func testFirstUse(t *testing.T, s Store) {
+	until := time.Now().Add(time.Hour)
+	before := tail(t, s)
+	use := func(name string, until time.Time) bool {
+		first, err := s.FirstUse(t.Context(), name, until)
+		if err != nil {
+			t.Error(err)
+		}
+		return first
+	}
+	first := make(chan bool, 64)
+	parallel(64, func(int) { first <- use("raced", until) })
+	n := 0
+	for range 64 {
+		if <-first {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d were the first", n)
+	}
+	if !use("another", until) || use("another", until) {
+		t.Error("another name is no use of the first one")
+	}
+	want(t, s, settle.Exists, settle.Remember{Scope: "another", Until: until})
+	over := time.Now().Add(-time.Second)
+	if !use("over", over) || !use("over", over) {
+		t.Error("a name is kept when its time is over")
+	}
+	if after := tail(t, s); after != before {
+		t.Errorf("%d entries for uses", after-before)
+	}
+	sweep(t, s, time.Now(), 100, 1)
+	sweep(t, s, until.Add(time.Second), 100, 2)
+}

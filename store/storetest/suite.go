@@ -66,6 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"guesses end at the limit", testGuesses},
 		{"sums", testSums},
 		{"remembered requests", testMemory},
+		{"first uses", testFirstUse},
 		{"parallel reservations", testParallelReservations},
 		{"unique names", testUnique},
 		{"audit sequence", testSequence},

@@ -1,0 +1,157 @@
+package risk
+
+import (
+	"maps"
+	"math/bits"
+)
+
+// Home is the bank's own currency: amounts are compared in it.
+const Home = "AZN"
+
+// Facts are what is known of a payment, by the names of Terms: int64, bool or
+// string. A name that is not there is missing.
+type Facts map[string]any
+
+// Kind is the kind of value a fact has.
+type Kind string
+
+// The kinds of facts. There are no decimal fractions: amounts are qəpik.
+const (
+	Number Kind = "number"
+	Truth  Kind = "truth"
+	Word   Kind = "text"
+)
+
+// Term is a fact that conditions may speak of.
+type Term struct {
+	Name  string
+	Kind  Kind
+	Given bool // the server knows it of every payment; else whoever decides may leave it out
+	About string
+}
+
+// Terms returns every fact a condition may speak of. Sums are qəpik, ages seconds.
+// country is Given where the front end sends it.
+func Terms() []Term {
+	return []Term{
+		{"amount", Number, true, "the amount in qəpik, by the rate of the day, rounded up; azn(\"20.00\") writes one"},
+		{"currency", Word, true, "the currency of the payment, ISO 4217"},
+		{"score", Number, true, "the score, 0 to 100; in rules only"},
+		{"service", Word, true, "information or transactional"},
+		{"channel", Word, true, "pc, internet or mobile"},
+		{"hour", Number, true, "the hour of the bank's clock, 0 to 23"},
+		{"weekday", Number, true, "the day of the bank's calendar, 0 (Sunday) to 6"},
+		{"country", Word, true, "where the customer is, as the front end tells it, ISO 3166"},
+		{"device_known", Truth, false, "the customer has used the device before"},
+		{"network_changed", Truth, false, "the network differs from that of the log-in"},
+		{"country_changed", Truth, false, "the country differs from that of the log-in"},
+		{"payer_country", Word, false, "the country of the payer's bank"},
+		{"payee_country", Word, true, "the country of the payee"},
+		{"payee_new", Truth, false, "the customer has never paid the payee"},
+		{"payees", Number, false, "payees of a bulk file, 1 of a single payment"},
+		{"day_sum", Number, true, "approved payments of the day in AZN, without this one; of payments in AZN only"},
+		{"day_count", Number, false, "how many they are"},
+		{"hour_sum", Number, false, "approved payments of the last hour, without this one"},
+		{"hour_count", Number, false, "how many they are"},
+		{"payee_day_sum", Number, false, "approved payments of the day to this payee, without this one: a payment that is split"},
+		{"payee_day_count", Number, false, "how many they are"},
+		{"failed_attempts", Number, false, "refused answers of the customer in the last 24 hours"},
+		{"session_age", Number, true, "seconds since the log-in"},
+		{"token_age", Number, false, "seconds since the access token was signed"},
+		{"contacts_age", Number, false, "seconds since phone or address were changed"},
+		{"credential_age", Number, false, "seconds since the token was activated"},
+		{"mds_status", Word, false, "what the metadata says of the key's model: ok, warned, unknown"},
+		{"compromised", Truth, false, "account, payee or address is on a list of compromised ones"},
+		{"malware", Truth, false, "the front end found malware"},
+	}
+}
+
+var kinds = func() map[string]Kind {
+	out := map[string]Kind{}
+	for _, t := range Terms() {
+		out[t.Name] = t.Kind
+	}
+	return out
+}()
+
+// MaxWord is the longest text a fact may have, in bytes; a longer one counts as
+// missing. It bounds what a condition costs.
+const MaxWord = 64
+
+// facts are those of the payment, with what is computed here. rated is false when
+// nobody knows the amount in AZN.
+func (in Payment) facts() (facts Facts, rated bool) {
+	facts = make(Facts, len(kinds))
+	facts.take(in.Facts)
+	for _, computed := range []string{"amount", "currency", "score", "country", "hour", "weekday"} {
+		delete(facts, computed)
+	}
+	amount, rated := in.Rates.home(in.Minor, in.Currency)
+	if rated {
+		facts["amount"] = amount
+	}
+	facts.take(Facts{"currency": in.Currency, "country": in.Signals.Country})
+	if !in.At.IsZero() {
+		facts["hour"], facts["weekday"] = int64(in.At.Hour()), int64(in.At.Weekday())
+	}
+	return facts, rated
+}
+
+// take copies what has the kind its name promises. Anything else stays missing.
+func (f Facts) take(from Facts) {
+	maps.Copy(f, from)
+	for name := range from {
+		ok := false
+		switch v := from[name].(type) {
+		case int64:
+			ok = kinds[name] == Number && v >= 0
+		case bool:
+			ok = kinds[name] == Truth
+		case string:
+			ok = kinds[name] == Word && v != "" && len(v) <= MaxWord
+		}
+		if !ok {
+			delete(f, name)
+		}
+	}
+}
+
+// Rate is what a currency is worth, as a fraction of whole numbers: so many of
+// its minor units (Per) are so many qəpik (Qepik). 1 USD at 1.7000 AZN is 17 to 10.
+type Rate struct {
+	Qepik int64
+	Per   int64
+}
+
+// Rates are those of one day, by ISO 4217 code.
+type Rates map[string]Rate
+
+// maxAmount keeps amounts whole in JSON too (RFC 8785: below 2^53).
+const maxAmount = 1 << 53
+
+// home is an amount in qəpik, rounded up: a conversion never puts a payment into
+// a lower band. It is exact; what does not fit has no rate.
+func (r Rates) home(minor int64, currency string) (int64, bool) {
+	if minor <= 0 {
+		return 0, false
+	}
+	if currency == Home {
+		return minor, true
+	}
+	rate := r[currency]
+	if rate.Qepik <= 0 || rate.Per <= 0 {
+		return 0, false
+	}
+	hi, lo := bits.Mul64(uint64(minor), uint64(rate.Qepik))
+	if hi >= uint64(rate.Per) {
+		return 0, false
+	}
+	q, rest := bits.Div64(hi, lo, uint64(rate.Per))
+	if q >= maxAmount {
+		return 0, false
+	}
+	if rest > 0 {
+		q++
+	}
+	return int64(q), true
+}

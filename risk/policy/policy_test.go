@@ -1,0 +1,183 @@
+package policy_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"mohur/risk"
+	"mohur/risk/policy"
+)
+
+// Every fault is told with its line and its field, all at once.
+func TestFaultsNameLineAndField(t *testing.T) {
+	text, err := os.ReadFile("testdata/faults.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = policy.Parse(text)
+	var faults policy.Faults
+	if !errors.As(err, &faults) {
+		t.Fatal(err)
+	}
+	want := `line 2: version: needs to be from 1 to
+line 3: effective_from: needs to be a time
+line 5: login.acr: needs to be single or strong
+line 7: payments.acr: needs to be linked
+line 8: payments.shown: needs to be none, agent or device
+line 9: payments.proof_up_to: needs quotes
+line 11: payments.low_value.each: "50,00" needs to be decimal text
+line 11: payments.low_value.in_sum: is needed
+line 12: payments.low_value.in_a_row: needs to be from 0 to 254
+line 16: scores[0].text: is needed
+line 17: scores[0].points: needs to be from 1 to 100
+line 18: scores[0].when: column 1: undeclared reference to 'score'
+line 20: rules[0].code: is a code of the server's own
+line 21: rules[0].text: needs a sentence
+line 22: rules[0].when: column 8: found no matching overload
+line 23: rules[0].decision: needs to be step_up, held or rejected
+line 24: rules[1].code: needs 2 to 40 of a-z
+line 26: rules[1].when: column 14: azn: "1,000" needs to be decimal text
+line 27: rules[2].code: stands there twice
+line 29: rules[2].when: gives int; a condition is true or false
+line 30: rules[3].when: is needed`
+	lines := strings.Split(err.Error(), "\n")
+	for i, w := range strings.Split(want, "\n") {
+		if i >= len(lines) || !strings.HasPrefix(lines[i], w) {
+			t.Fatalf("line %d: want %q in\n%s", i, w, err)
+		}
+	}
+}
+
+// What is not strict YAML is refused as a whole.
+func TestAPolicyIsStrictYAML(t *testing.T) {
+	whole := string(policy.Default().Source)
+	for name, c := range map[string]struct{ text, want string }{
+		"unknown member":  {strings.Replace(whole, "  each:", "  eech: \"1.00\"\n    each:", 1), `payments.low_value.eech: unknown field "eech"`},
+		"repeated member": {whole + "\nversion: 3\n", `mapping key "version" already defined`},
+		"alias":           {strings.NewReplacer(`"50.00"`, `&a "50.00"`, `"150.00"`, `*a`).Replace(whole), "payments.low_value.each: is an alias, an anchor or a tag"},
+		"two documents":   {whole + "\n---\nversion: 2\n", "one document"},
+		"empty":           {"", "one document"},
+		"no mapping":      {"- 1\n", "line 1"},
+		"text for number": {strings.Replace(whole, "version: 1", "version: one", 1), "version: "},
+		"not YAML":        {"version: [1\n", "line 1"},
+		"brackets":        {strings.Repeat("[", 100_000), "line 1: nests deeper"},
+		"lists in lists":  {"version: 2\n" + strings.Repeat("- ", 1000), "line 2: nests deeper"},
+		"too long":        {whole + strings.Repeat("#", 256<<10), "longer than"},
+		"a rule too many": {strings.Replace(whole, "rules: []", "rules:\n"+strings.Repeat("  - {code: a, text: t, when: \"true\"}\n", 201), 1), "rules: holds 201"},
+	} {
+		_, err := policy.Parse([]byte(c.text))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The language compares and counts. It has no clock, no loop, no pattern, no
+// fraction, and no way to ask whether a fact is there.
+func TestConditionsAreBounded(t *testing.T) {
+	head := strings.Replace(string(policy.Default().Source), "rules: []", "", 1)
+	parse := func(when string) (risk.Policy, error) {
+		return policy.Parse([]byte(head + "rules:\n  - code: it\n    text: why\n    when: '" + strings.ReplaceAll(when, "'", "''") + "'\n"))
+	}
+	for _, when := range []string{
+		`amount > 1.5`, `1.5 > 1.0`, `has(payee_new)`, `has(payee.new)`, `[1, 2].exists(x, x > 1)`, `[1].all(x, true)`, `currency.matches("(a+)+")`, `timestamp("2027-01-01T00:00:00Z") > timestamp("2026-01-01T00:00:00Z")`,
+		`duration("1s") < duration("2s")`, `dyn(amount) > 1`, `type(amount) == int`, `now() > 1`, `size(currency) > 1`, `{"a": 1} == {"a": 2}`, `null == null`, `amount > 1u`, `currency == b"AZN"`,
+		`amount > azn(currency)`, `amount > azn(100)`, `amount > azn("1e3")`, `amount > azn("-1.00")`, `azn("1.00")`, `unheard`, ``, `amount >`, `true || `, `amount == 1 ? true : 1`,
+		strings.Repeat("(", 60) + "true" + strings.Repeat(")", 60), strings.Repeat("true && ", 300) + "true", strings.Repeat("payee_country==currency||", 75) + "true",
+	} {
+		if _, err := parse(when); err == nil || !strings.Contains(err.Error(), "rules[0].when: ") {
+			t.Errorf("%.60s: %v", when, err)
+		}
+	}
+	for when, holds := range map[string]bool{
+		`amount >= azn("1.00")`: true, `amount > azn("1.00")`: false, `currency in ["AZN", "USD"]`: true, `hour == 0 ? false : malware`: true, `day_sum + amount > 9223372036854775807`: true,
+		`amount * 9223372036854775807 > 0`: true, `amount / (amount - 100) > 0`: true, `malware && false`: false, `malware && amount < 0`: false, `!malware`: true, `!(malware || true)`: false, `payee_country != "AZ"`: true,
+	} {
+		p, err := parse(when)
+		if err != nil {
+			t.Errorf("%s: %v", when, err)
+			continue
+		}
+		r := p.Payment(risk.Payment{Minor: 100, Currency: "AZN", Signals: all, Exempt: true})
+		if (r.Decision != risk.Approved) != holds {
+			t.Errorf("%s: %+v", when, r)
+		}
+	}
+}
+
+// Check finds where a higher amount or score asks for less.
+func TestCheckWarnsOfALowerDemand(t *testing.T) {
+	head := strings.Replace(string(policy.Default().Source), "rules: []", "", 1)
+	for when, want := range map[string]string{
+		`amount < azn("123.45")`:               "an amount of 123.45 asks for less than one of 123.44: step_up, shown none instead of held, shown none",
+		`score > 20 && score < 45`:             "a score of 45 asks for less than one of 44",
+		`malware && amount == azn("700.00")`:   "an amount of 700.01 asks for less than one of 700.00",
+		`hour >= 22 && amount < azn("600.00")`: "an amount of 600.00 asks for less than one of 599.99",
+		`payee_new`:                            "the rule it speaks of payee_new, which the server does not know yet",
+	} {
+		p, err := policy.Parse([]byte(head + "rules:\n  - {code: it, text: why, decision: held, when: '" + when + "'}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(policy.Check(p), "\n"); !strings.Contains(got, want) {
+			t.Errorf("%s:\n%s", when, got)
+		}
+	}
+	if got := policy.Check(policy.Default()); len(got) != 0 {
+		t.Errorf("the shipped policy: %q", got)
+	}
+	for _, w := range policy.Check(bank(t)) {
+		if !strings.Contains(w, "the server does not know yet") {
+			t.Errorf("the bank's policy: %s", w)
+		}
+	}
+}
+
+// docs/policy.md shows rules that are in order and names every fact.
+func TestTheDocumentIsTrue(t *testing.T) {
+	text, err := os.ReadFile("../../docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	p, err := policy.Parse([]byte(strings.Replace(string(policy.Default().Source), "rules: []", example, 1)))
+	if err != nil || len(p.Rules) != 3 {
+		t.Errorf("%d rules, %v", len(p.Rules), err)
+	}
+	known, later, _ := strings.Cut(string(text), "Defined, not filled yet:")
+	for _, term := range risk.Terms() {
+		part := later
+		if term.Given {
+			part = known
+		}
+		if !strings.Contains(part, "`"+term.Name+"`") {
+			t.Errorf("%s is not where it belongs", term.Name)
+		}
+	}
+}
+
+// Clause 5.24: no text makes the reader panic, and whatever it takes decides without
+// one.
+func FuzzParse(f *testing.F) {
+	for _, name := range []string{"default.yaml", "testdata/bank.yaml", "testdata/faults.yaml"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Add([]byte("a: &a [*a]"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := policy.Parse(text)
+		if err != nil {
+			return
+		}
+		r := p.Payment(risk.Payment{Minor: 1 << 40, Currency: "AZN"})
+		if r.Decision == risk.Approved && p.LowValueEach < 1<<40 {
+			t.Errorf("approved: %+v", r)
+		}
+	})
+}
