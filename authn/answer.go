@@ -294,7 +294,7 @@ func (s *Service) hold(ctx context.Context, a Attempt, cmd AnswerCommand, at tim
 	if err != nil {
 		return nil, problem.Away(err)
 	}
-	return &Held{Method: cmd.Method, Credential: cmd.Credential, Sealed: sealed, At: at.UTC()}, nil
+	return &Held{Method: cmd.Method, Credential: cmd.Credential, Sealed: sealed, At: at.UTC(), Holder: cmd.holder}, nil
 }
 
 // unhold opens a held answer.

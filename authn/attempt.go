@@ -115,8 +115,9 @@ type Offered struct {
 type Held struct {
 	Method     Method    `json:"method"`
 	Credential string    `json:"credential,omitempty"`
-	Sealed     []byte    `json:"sealed"` // under pin-seal, at the attempt
-	At         time.Time `json:"at"`     // of receipt: a one-time password is judged by it
+	Sealed     []byte    `json:"sealed"`       // under pin-seal, at the attempt
+	At         time.Time `json:"at"`           // of receipt: a one-time password is judged by it
+	Holder     Holder    `json:"cnf,omitzero"` // the key it came with
 }
 
 // NamedAction is what a proof of purpose action is for.

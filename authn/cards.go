@@ -97,7 +97,7 @@ const maxWeighed = 64
 // certificate. It depends on the answer and the record alone. What is no customer's is judged like
 // what is, so that neither time nor a responder's log tells them apart.
 func (s *Service) weigh(ctx context.Context, a Attempt, cmd AnswerCommand, received time.Time) (*weighed, error) {
-	if s.Cards == nil || a.State != Pending || !received.Before(a.ExpiresAt) || !s.bound(a, cmd.Binding) || a.offer(cmd.Method, cmd.Credential) == nil {
+	if s.Cards == nil || a.State != Pending || !received.Before(a.ExpiresAt) || !s.bound(a, cmd.Binding) || !a.Holder.fits(cmd.holder) || a.offer(cmd.Method, cmd.Credential) == nil {
 		return nil, nil // nothing is judged
 	}
 	select {

@@ -12,6 +12,7 @@ import (
 	"mohur/hsm"
 	"mohur/parties"
 	"mohur/problem"
+	"mohur/settle"
 )
 
 // Holder is the key a session is bound to, in the words of an access token's cnf (RFC
@@ -202,10 +203,21 @@ func (s *Service) holds(ctx context.Context, by parties.Caller, session Session,
 	})
 	var r dpop.Reason
 	if problem.Is(err, problem.InvalidProof) && errors.As(err, &r) {
-		if _, failed := s.settle(ctx, nil, []audit.Event{s.sessionEvent(by, c, session, "session.refused", "refused", string(r))}); failed != nil {
+		if failed := s.refusedUse(ctx, by, session, c, string(r)); failed != nil {
 			return failed
 		}
 	}
+	return err
+}
+
+// refusedUse puts on record that a session was used without its key, as far as its pace
+// goes. It is an entry aside: whoever comes back with the right proof and the same
+// Idempotency-Key is served.
+func (s *Service) refusedUse(ctx context.Context, by parties.Caller, session Session, c parties.Customer, why string) error {
+	if s.pace.refusedUses.Take(session.ID, s.Now()) > 0 {
+		return nil
+	}
+	_, err := s.settle(settle.Aside(ctx), nil, []audit.Event{s.sessionEvent(by, c, session, "session.refused", "refused", why)})
 	return err
 }
 

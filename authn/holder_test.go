@@ -195,3 +195,34 @@ func TestStaffSessionsAreBoundToNoKey(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// The key that comes with the first half of a log-in is the session's, whatever the
+// second half says of it: nothing, and it stays; another one, and it is refused.
+func TestAttack06_TheFirstHalfsKeyStays(t *testing.T) {
+	b := banktest.New(t)
+	for name, second := range map[string]*banktest.HolderKey{"no key": nil, "another key": b.NewHolderKey()} {
+		first := b.NewHolderKey()
+		c, d := b.Person(pskc.HOTP)
+		v, err := b.Authn.Begin(t.Context(), authn.BeginCommand{Caller: b.Front(), Customer: c.ID, Purpose: authn.Login, Channel: parties.Internet})
+		if err != nil {
+			t.Fatal(err)
+		}
+		say := func(m authn.Method, s string, k *banktest.HolderKey) (authn.View, error) {
+			cmd := authn.AnswerCommand{Caller: b.Front(), Attempt: v.Attempt.ID, Method: m, Secret: s}
+			if k != nil {
+				cmd.Possession = possession(k.Proof("POST", page, ""))
+			}
+			return b.Authn.Answer(t.Context(), cmd)
+		}
+		if _, err := say(authn.PIN, banktest.PIN, first); err != nil {
+			t.Fatal(err)
+		}
+		got, err := say(authn.OTP, d.HOTP(), second)
+		switch {
+		case second != nil && !refused(err):
+			t.Errorf("%s: %v, %+v", name, err, got.Session)
+		case second == nil && (err != nil || got.Session.Session.Holder.JKT != first.JKT):
+			t.Errorf("%s: %v, bound to %q", name, err, got.Session.Session.Holder.JKT)
+		}
+	}
+}

@@ -100,7 +100,10 @@ func (j *judgement) finish(outcome, reason string, refusal bool) (ruling, error)
 // takePIN keeps the PIN, sealed. It is judged only together with a possession
 // proof; when one is waiting, that is now.
 func (j *judgement) takePIN(secret string) (ruling, error) {
-	held, err := j.service.hold(j.ctx, j.attempt, AnswerCommand{Method: PIN, Secret: secret}, j.received)
+	if w := j.attempt.Possession; w != nil && !w.Holder.fits(j.holder) {
+		return j.foreign("key-mismatch")
+	}
+	held, err := j.service.hold(j.ctx, j.attempt, AnswerCommand{Method: PIN, Secret: secret, holder: j.holder}, j.received)
 	if err != nil {
 		return ruling{}, err
 	}
@@ -109,6 +112,7 @@ func (j *judgement) takePIN(secret string) (ruling, error) {
 	if waiting == nil {
 		return j.pend()
 	}
+	j.holder = j.holder.with(waiting.Holder)
 	cmd, err := j.service.unhold(j.ctx, j.attempt, waiting)
 	if err != nil {
 		return ruling{}, err
@@ -136,6 +140,10 @@ func (j *judgement) takePossession(cmd AnswerCommand) (ruling, error) {
 		j.attempt.Possession = held
 		return j.pend()
 	}
+	if !j.attempt.PIN.Holder.fits(j.holder) {
+		return j.foreign("key-mismatch")
+	}
+	j.holder = j.holder.with(j.attempt.PIN.Holder)
 	p, err := j.service.unhold(j.ctx, j.attempt, j.attempt.PIN)
 	if err != nil {
 		return ruling{}, err

@@ -40,6 +40,7 @@ type pace struct {
 	customers, sources                 *rate.Limiter
 	namelessSources, namelessClients   *rate.Limiter
 	notPresented                       *rate.Limiter // entries of refused client certificates, of all sources together
+	refusedUses                        *rate.Limiter // entries of uses of one session without its key
 	customersFailures, sourcesFailures *rate.Failures
 
 	mu    sync.Mutex
@@ -49,6 +50,10 @@ type pace struct {
 // ofNotPresented is the pace of the entries about client certificates that were refused.
 var ofNotPresented = rate.Limit{PerSecond: 5, Burst: 500}
 
+// ofRefusedUses is the pace of the entries about uses of one session without its key: a
+// stolen token that opens nothing shall not fill the log either.
+var ofRefusedUses = rate.Limit{PerSecond: 1, Burst: 30}
+
 // maxBegun is how many attempts' sources are held, twice at most. An attempt
 // whose source was let go of counts for the address of its call.
 const maxBegun = 1 << 15
@@ -57,7 +62,7 @@ func newPace(p Pace) *pace {
 	return &pace{
 		customers: rate.NewLimiter(p.Customer), sources: rate.NewLimiter(p.Source),
 		namelessSources: rate.NewLimiter(p.NamelessSource), namelessClients: rate.NewLimiter(p.NamelessClient),
-		notPresented:      rate.NewLimiter(ofNotPresented),
+		notPresented: rate.NewLimiter(ofNotPresented), refusedUses: rate.NewLimiter(ofRefusedUses),
 		customersFailures: rate.NewFailures(p.CustomerSlow), sourcesFailures: rate.NewFailures(p.SourceSlow),
 		begun: rate.NewRecent[string](maxBegun),
 	}

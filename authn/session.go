@@ -117,7 +117,9 @@ func (s *Service) token(ctx context.Context, by parties.Caller, token string, p 
 func (s *Service) Live(ctx context.Context, by parties.Caller, id string) (Session, parties.Customer, error) {
 	session, customer, err := s.live(ctx, id, by.MayAct)
 	if err == nil && session.Holder.Bound() {
-		err = proofProblem(tokenMissing)
+		if err = s.refusedUse(ctx, by, session, customer, string(tokenMissing)); err == nil {
+			err = proofProblem(tokenMissing)
+		}
 	}
 	return session, customer, err
 }

@@ -3,6 +3,7 @@ package risk
 import (
 	"maps"
 	"math/bits"
+	"strings"
 )
 
 // Home is the bank's own currency: amounts are compared in it.
@@ -108,7 +109,7 @@ func (f Facts) take(from Facts) {
 		case bool:
 			ok = kinds[name] == Truth
 		case string:
-			ok = kinds[name] == Word && v != "" && len(v) <= MaxWord
+			ok = kinds[name] == Word && v != "" && len(v) <= MaxWord && (!strings.HasSuffix(name, "country") || iso3166(v))
 		}
 		if !ok {
 			delete(f, name)
@@ -154,4 +155,10 @@ func (r Rates) home(minor int64, currency string) (int64, bool) {
 		q++
 	}
 	return int64(q), true
+}
+
+// iso3166 is the form of a country's code. What is written otherwise is not known: "ir"
+// is not to pass where "IR" is named.
+func iso3166(v string) bool {
+	return len(v) == 2 && v[0] >= 'A' && v[0] <= 'Z' && v[1] >= 'A' && v[1] <= 'Z'
 }

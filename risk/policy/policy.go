@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/goccy/go-yaml/ast"
+
 	"mohur/risk"
 )
 
@@ -114,8 +116,8 @@ func Parse(text []byte) (risk.Policy, error) {
 
 // conditions compiles the scores and rules.
 func (r *reader) conditions(f file, p *risk.Policy) {
-	r.few("scores", len(f.Scores))
-	r.few("rules", len(f.Rules))
+	r.list("scores", len(f.Scores))
+	r.list("rules", len(f.Rules))
 	if len(r.faults) > 0 && len(f.Scores)+len(f.Rules) > 2*maxRules {
 		return
 	}
@@ -140,7 +142,12 @@ func (r *reader) conditions(f file, p *risk.Policy) {
 	}
 }
 
-func (r *reader) few(path string, n int) {
+// list checks that a list is there, also when it is empty: a file that was cut off
+// would ask less than it says.
+func (r *reader) list(path string, n int) {
+	if _, is := r.nodes[path].(*ast.SequenceNode); r.need(path) && !is {
+		r.fault(path, "needs to be a list; [] where there is nothing")
+	}
 	if n > maxRules {
 		r.fault(path, fmt.Sprintf("holds %d, and %d is the most", n, maxRules))
 	}
@@ -188,8 +195,11 @@ func (r *reader) when(path, text string, rules bool) risk.Condition {
 }
 
 func (r *reader) number(path string, n, low, high int64) int64 {
-	if r.need(path) && (n < low || n > high) {
-		r.fault(path, fmt.Sprintf("needs to be from %d to %d", low, high))
+	if !r.need(path) {
+		return 0
+	}
+	if _, whole := r.nodes[path].(*ast.IntegerNode); !whole || n < low || n > high {
+		r.fault(path, fmt.Sprintf("needs to be a whole number from %d to %d", low, high))
 	}
 	return n
 }

@@ -21,7 +21,7 @@ func TestFaultsNameLineAndField(t *testing.T) {
 	if !errors.As(err, &faults) {
 		t.Fatal(err)
 	}
-	want := `line 2: version: needs to be from 1 to
+	want := `line 2: version: needs to be a whole number from 1 to
 line 3: effective_from: needs to be a time
 line 5: login.acr: needs to be single or strong
 line 7: payments.acr: needs to be linked
@@ -29,9 +29,9 @@ line 8: payments.shown: needs to be none, agent or device
 line 9: payments.proof_up_to: needs quotes
 line 11: payments.low_value.each: "50,00" needs to be decimal text
 line 11: payments.low_value.in_sum: is needed
-line 12: payments.low_value.in_a_row: needs to be from 0 to 254
+line 12: payments.low_value.in_a_row: needs to be a whole number from 0 to 254
 line 16: scores[0].text: is needed
-line 17: scores[0].points: needs to be from 1 to 100
+line 17: scores[0].points: needs to be a whole number from 1 to 100
 line 18: scores[0].when: column 1: undeclared reference to 'score'
 line 20: rules[0].code: is a code of the server's own
 line 21: rules[0].text: needs a sentence
@@ -180,4 +180,41 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("approved: %+v", r)
 		}
 	})
+}
+
+// A file that was cut off, or says a number otherwise, asks less than it seems to: it
+// is refused.
+func TestWhatAsksLessThanItSays(t *testing.T) {
+	text, err := os.ReadFile("default.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := string(text)
+	for old, wrong := range map[string]string{
+		"rules: []": "", "scores: []": "", "missing: 10": "missing: ~", "highest_score: 59": "highest_score: 59.9",
+		"in_a_row: 5": "in_a_row: \"7\"",
+	} {
+		if !strings.Contains(whole, old) {
+			t.Fatalf("the shipped policy has no %q", old)
+		}
+		if _, err := policy.Parse([]byte(strings.Replace(whole, old, wrong, 1))); err == nil {
+			t.Errorf("%q in place of %q is taken", wrong, old)
+		}
+	}
+	for _, empty := range []string{"rules:", "rules: ~", "rules: {}"} {
+		if _, err := policy.Parse([]byte(strings.Replace(whole, "rules: []", empty, 1))); err == nil {
+			t.Errorf("%q is taken", empty)
+		}
+	}
+	// A country written otherwise is not known, and what is not known holds.
+	p, err := policy.Parse([]byte(strings.Replace(whole, "rules: []", "rules:\n  - code: sanctions\n    text: nobody there is paid\n    when: payee_country in [\"IR\"]\n    decision: held\n", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for country, held := range map[string]bool{"IR": true, "ir": true, "Ir": true, "IR ": true, "Iran": true, "": true, "AZ": false} {
+		in := risk.Payment{Minor: 10_000, Currency: "AZN", Facts: risk.Facts{"payee_country": country}}
+		if got := p.Payment(in); (got.Decision == risk.Held) != held {
+			t.Errorf("%q: %s", country, got.Decision)
+		}
+	}
 }
