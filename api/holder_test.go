@@ -208,13 +208,16 @@ func TestALogInNamesItsKeyOnce(t *testing.T) {
 	w.ask(front, "POST", at, body{"method": "otp", "code": d.HOTP()}).is(200).has(body{"session.cnf.jkt": mine.JKT})
 
 	at = "/v1/authentications/" + begin(nil).is(201).str("id") + "/responses"
-	w.ask(front, "POST", at, body{"method": "pin", "pin": banktest.PIN, "dpop": proof(thief, at)}).is(200) // not the answer that grants
-	w.ask(front, "POST", at, body{"method": "otp", "code": d.HOTP(), "dpop": proof(mine, at)}).is(200).has(body{"session.cnf.jkt": mine.JKT})
+	w.ask(front, "POST", at, body{"method": "pin", "pin": banktest.PIN, "dpop": proof(thief, at)}).is(200)
+	code := d.HOTP()
+	w.ask(front, "POST", at, body{"method": "otp", "code": code, "dpop": proof(mine, at)}).refused(403, "authentication-failed") // both halves come from one key
+	w.ask(front, "POST", at, body{"method": "pin", "pin": banktest.PIN, "dpop": proof(mine, at)}).is(200)                        // a later PIN takes the place of an earlier one
+	w.ask(front, "POST", at, body{"method": "otp", "code": code, "dpop": proof(mine, at)}).is(200).has(body{"session.cnf.jkt": mine.JKT})
 
 	// What is wrong with a proof is told before anything is judged: the code serves still.
 	at = "/v1/authentications/" + begin(nil).is(201).str("id") + "/responses"
 	w.ask(front, "POST", at, body{"method": "pin", "pin": banktest.PIN}).is(200)
-	code := d.HOTP()
+	code = d.HOTP()
 	used := proof(mine, at)
 	bare := mine.Claims("POST", banktest.Issuer+at, "")
 	delete(bare, "nonce")
