@@ -218,7 +218,7 @@ func (s *Service) Touch(ctx context.Context, by parties.Caller, id, token string
 	session, customer, err := s.live(ctx, id, by.MayAct)
 	if err == nil && token != "" {
 		var c AccessClaims
-		if c, session, customer, err = s.token(ctx, by, token, p, by.MayAct); err == nil && c.Session != id {
+		if c, session, _, err = s.token(ctx, by, token, p, by.MayAct); err == nil && c.Session != id {
 			err = ErrDead
 		}
 	} else if err == nil {

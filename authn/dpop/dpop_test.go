@@ -380,7 +380,8 @@ func TestAProofHasAKeyOfItsOwn(t *testing.T) {
 		}
 		return p.Key()
 	}
-	if key(a, "1") != key(a, "1") || key(a, "1") == key(a, "2") || key(a, "1") == key(b, "1") {
+	once, again := key(a, "1"), key(a, "1")
+	if once != again || once == key(a, "2") || once == key(b, "1") {
 		t.Error("keys do not tell proofs apart")
 	}
 }

@@ -110,8 +110,10 @@ func testFirstUse(t *testing.T, s Store) {
 	}
 	want(t, s, settle.Exists, settle.Remember{Scope: "another", Until: until})
 	over := time.Now().Add(-time.Second)
-	if !use("over", over) || !use("over", over) {
-		t.Error("a name is kept when its time is over")
+	for range 2 {
+		if !use("over", over) {
+			t.Error("a name is kept when its time is over")
+		}
 	}
 	if after := tail(t, s); after != before {
 		t.Errorf("%d entries for uses", after-before)
