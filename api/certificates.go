@@ -111,6 +111,11 @@ func (x *exchange) getAuthority(ctx context.Context) (reply, error) {
 		return reply{}, err
 	}
 	a, _, err := s.Get(ctx)
+	return tellAuthority(a, err, ok)
+}
+
+// tellAuthority answers with an authority, unless there was a fault.
+func tellAuthority(a ca.Authority, err error, answer func(any) (reply, error)) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
@@ -118,7 +123,7 @@ func (x *exchange) getAuthority(ctx context.Context) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return ok(out)
+	return answer(out)
 }
 
 // getAuthorityFile is the authority's certificate for everybody (RFC 2585).
@@ -152,14 +157,7 @@ func (x *exchange) createAuthority(ctx context.Context, in authorityIn) (reply, 
 		return reply{}, err
 	}
 	a, err := s.Create(ctx, x.by, in.Name)
-	if err != nil {
-		return reply{}, err
-	}
-	out, err := authorityOf(a)
-	if err != nil {
-		return reply{}, err
-	}
-	return created(out)
+	return tellAuthority(a, err, created)
 }
 
 type csrOut struct {
@@ -202,14 +200,7 @@ func (x *exchange) adoptAuthority(ctx context.Context, in adoptIn) (reply, error
 		return reply{}, err
 	}
 	a, err := s.Adopt(ctx, x.by, der, chain)
-	if err != nil {
-		return reply{}, err
-	}
-	out, err := authorityOf(a)
-	if err != nil {
-		return reply{}, err
-	}
-	return created(out)
+	return tellAuthority(a, err, created)
 }
 
 type certifyIn struct {

@@ -2,7 +2,7 @@ package cardtest
 
 import (
 	"bytes"
-	"crypto/des" //nolint:gosec // the management key of cards as they are sold
+	"crypto/des" // the management key of cards as they are sold
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"

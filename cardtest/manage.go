@@ -5,7 +5,7 @@ import (
 	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/des" //nolint:gosec // what cards are sold with
+	"crypto/des" // what cards are sold with
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"

@@ -89,7 +89,7 @@ func OpenSC(t testing.TB) string {
 // name in the kernel's own space keeps them ours among stacks until we end.
 func (s *Stack) choosePorts() {
 	for range 200 {
-		port := 20_000 + rand.IntN(20_000)*2 //nolint:gosec // no secret
+		port := 20_000 + rand.IntN(20_000)*2 // no secret
 		name, err := net.Listen("unix", "@mohur-vpcd-"+strconv.Itoa(port))
 		if err != nil {
 			continue

@@ -46,7 +46,7 @@ func (c *Card) serve(link io.ReadWriter, before func()) error {
 }
 
 func frame(body []byte) []byte {
-	return append(binary.BigEndian.AppendUint16(nil, uint16(len(body))), body...) //nolint:gosec // an answer has at most 258 bytes
+	return append(binary.BigEndian.AppendUint16(nil, uint16(len(body))), body...) // an answer has at most 258 bytes
 }
 
 func readFrame(link io.Reader, before func()) ([]byte, error) {
@@ -71,7 +71,7 @@ func quickAck(conn *net.TCPConn) func() {
 	return func() {
 		// Not a must: without it the card is slow, not wrong.
 		_ = raw.Control(func(fd uintptr) {
-			_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_QUICKACK, 1) //nolint:gosec // a descriptor fits
+			_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_QUICKACK, 1) // a descriptor fits
 		})
 	}
 }

@@ -91,7 +91,7 @@ func (f files) put(b Browser, name string, text []byte) error {
 // writeFile replaces the file in one step. Browsers of every user read it.
 func writeFile(path string, text []byte) error {
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // not secret
+	if err := os.MkdirAll(dir, 0o755); err != nil { // not secret
 		return err
 	}
 	tmp, err := os.CreateTemp(dir, ".mohur-card-*")

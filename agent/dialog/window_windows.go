@@ -86,7 +86,7 @@ func (w *window) show(ctx context.Context) error {
 	w.handle = 0
 	w.mu.Unlock()
 	switch {
-	case int32(result) <= 0: //nolint:gosec // -1 is a failure
+	case int32(result) <= 0: // -1 is a failure
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -175,7 +175,7 @@ func (w *window) take(handle uintptr) bool {
 		setText(handle, idPIN, "")
 	case w.choices != nil:
 		n, _, _ := sendDlgItemMessage.Call(handle, idList, lbGetCurSel, 0, 0)
-		if w.chosen = int(int32(n)); w.chosen < 0 { //nolint:gosec // -1 is no choice
+		if w.chosen = int(int32(n)); w.chosen < 0 { // -1 is no choice
 			return false
 		}
 	}
@@ -246,10 +246,10 @@ func (w *window) template() []uint16 {
 	var t []uint16
 	word := func(values ...int) {
 		for _, v := range values {
-			t = append(t, uint16(v)) //nolint:gosec // within the screen
+			t = append(t, uint16(v)) // within the screen
 		}
 	}
-	long := func(v uint32) { t = append(t, uint16(v), uint16(v>>16)) } //nolint:gosec // its halves
+	long := func(v uint32) { t = append(t, uint16(v), uint16(v>>16)) } // its halves
 	text := func(s string) {
 		u, err := windows.UTF16FromString(s)
 		if err != nil {

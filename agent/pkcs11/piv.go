@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/des" //nolint:gosec // what cards are sold with
+	"crypto/des" // what cards are sold with
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"

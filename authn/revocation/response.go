@@ -3,7 +3,7 @@ package revocation
 import (
 	"bytes"
 	"crypto"
-	"crypto/sha1" //nolint:gosec // OCSP names keys by it; nothing is signed with it
+	"crypto/sha1" // OCSP names keys by it; nothing is signed with it
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"

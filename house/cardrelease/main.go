@@ -158,5 +158,5 @@ func sign(file, dir string) error {
 	if _, err := release.Open(signed, public); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, release.SumsName), signed, 0o644) //nolint:gosec // public
+	return os.WriteFile(filepath.Join(dir, release.SumsName), signed, 0o644) // public
 }
