@@ -107,7 +107,7 @@ type riskOut struct {
 func (x *exchange) riskOf(score int, reasons []risk.Reason, codes []string, policy int) riskOut {
 	if reasons == nil {
 		for _, code := range codes {
-			reasons = append(reasons, risk.Reason{Code: code, Text: x.server.Authn.Policy.Text(code)})
+			reasons = append(reasons, risk.Reason{Code: code, Text: x.server.Authn.Policy().Text(code)})
 		}
 	}
 	return riskOut{Score: score, Reasons: reasons, Policy: policy}
@@ -132,7 +132,7 @@ func (x *exchange) authenticationOf(v authn.View) authenticationOut {
 	a := v.Attempt
 	out := authenticationOut{
 		ID: a.ID, State: string(a.State), Purpose: string(a.Purpose), Channel: string(a.Channel), ACR: string(a.ACR), Shown: a.Shown, AMR: a.AMR,
-		Challenge: x.challengeOf(v.Text, a.SHA256, a.ExpiresAt), Risk: x.riskOf(a.Score, v.Reasons, a.Reasons, x.server.Authn.Policy.Version), ExpiresAt: a.ExpiresAt.UTC(),
+		Challenge: x.challengeOf(v.Text, a.SHA256, a.ExpiresAt), Risk: x.riskOf(a.Score, v.Reasons, a.Reasons, x.server.Authn.Policy().Version), ExpiresAt: a.ExpiresAt.UTC(),
 	}
 	for _, o := range a.Offers {
 		m := methodOut{Method: string(o.Method), Credentials: o.Credentials, Question: o.Question, TypeOnDevice: o.Typed, Options: o.Options, Nonce: o.Nonce, Origin: o.Origin}

@@ -95,7 +95,7 @@ type pinRules struct {
 
 // getPolicy returns the policy in force.
 func (x *exchange) getPolicy(context.Context) (reply, error) {
-	p, s := x.server.Authn.Policy, x.server.Authn.Settings
+	p, s := x.server.Authn.Policy(), x.server.Authn.Settings
 	out := policyOut{
 		Version: p.Version, Source: "configuration", From: p.From.UTC(), SHA256: fmt.Sprintf("%x", sha256.Sum256(p.Source)), YAML: string(p.Source), Currency: "AZN", Login: loginRule{ACR: p.LoginACR}, Payments: paymentRulesOf(p),
 		Attempts: attemptRules{Life: seconds(s.AttemptLife), Answers: s.MaxAnswers, Open: s.MaxOpen},

@@ -65,14 +65,14 @@ func (s *Service) begin(ctx context.Context, cmd BeginCommand) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	score, reasons := s.Policy.Signals(cmd.Signals)
+	score, reasons := s.Policy().Signals(cmd.Signals)
 	expires := s.Now().Add(s.Settings.AttemptLife).UTC().Truncate(time.Second)
 	facts := map[string]any{}
 	if cmd.Action != nil {
 		facts["action"] = cmd.Action.Name
 		facts["data_sha256"] = hexSum(cmd.Action.Data)
 	}
-	level := raise(ACR(s.Policy.LoginACR), cmd.ACR)
+	level := raise(ACR(s.Policy().LoginACR), cmd.ACR)
 	if cmd.Customer == "" {
 		level = raise(level, Strong) // the key says who it is: it verifies him, too
 	}
@@ -254,7 +254,7 @@ func (s *Service) event(by parties.Caller, c parties.Customer, a Attempt, name, 
 		detail[k] = v
 	}
 	return audit.Event{
-		Name: name, Outcome: outcome, Reason: reason, Policy: s.Policy.Version,
+		Name: name, Outcome: outcome, Reason: reason, Policy: s.Policy().Version,
 		Person: person(c), Caller: by.ID, Request: by.Request, Detail: detail,
 	}
 }

@@ -99,7 +99,7 @@ func benchAnswers(b *testing.B, callers int, want verdict, by func(*banktest.Ban
 	if err := bank.Authn.Start(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	bank.Authn.Policy.LoginACR = string(authn.Single)
+	bank.Rules.LoginACR = string(authn.Single)
 	people := make([]person, callers)
 	for i := range people {
 		people[i] = by(bank)

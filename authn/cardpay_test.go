@@ -109,7 +109,7 @@ func TestClause5_18_WhatTheAgentShowed(t *testing.T) {
 	p := newPayer(t, b, state)
 	signer := state.NewSigner(p.card.Subject.SerialNumber)
 	b.EnrolCard(signer, p.customer.ID, tokens.UseSign)
-	b.Payments.Policy.PaymentShown = tokens.ShownAgent
+	b.Rules.PaymentShown = tokens.ShownAgent
 	v := p.pay("r-1", "150.00", "Rəşad Əliyev")
 	if slices.ContainsFunc(v.Authentication.Attempt.Offers, func(o authn.Offer) bool { return o.Method == authn.CardSign }) {
 		t.Error("what shows nothing is offered")

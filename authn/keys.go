@@ -132,7 +132,7 @@ func (j *judgement) suspend(c candidate, kind, content string, more map[string]a
 	j.events = append(j.events,
 		j.service.event(j.by, j.customer, j.attempt, "token.suspend", string(t.State), why, detail),
 		audit.Event{
-			Name: "incident.opened", Outcome: "open", Reason: in.Kind, Policy: j.service.Policy.Version, Person: person(j.customer),
+			Name: "incident.opened", Outcome: "open", Reason: in.Kind, Policy: j.service.Policy().Version, Person: person(j.customer),
 			Caller: j.by.ID, Request: j.by.Request, Detail: in,
 		})
 	if err := j.notify("credential-suspended"); err != nil {

@@ -64,7 +64,7 @@ func wontEnter(t *testing.T, b *banktest.Bank, k *banktest.Key, cause string) {
 
 func TestClause5_18_ALogInWithoutAName(t *testing.T) {
 	b := passkeyBank(t, false)
-	b.Authn.Policy.LoginACR = string(authn.Single)
+	b.Rules.LoginACR = string(authn.Single)
 	c, k := b.Holder()
 	b.Holder()
 	v := nameless(t, b)

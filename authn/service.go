@@ -99,7 +99,7 @@ type Service struct {
 	Bank     seal.Key
 	Audit    *audit.Drafter
 	PINs     *pin.Verifier
-	Policy   risk.Policy
+	Policy   func() risk.Policy // the one in force now
 	Payments Payments
 	Stops    *stoplist.List     // what is reported and not settled yet; nil: nothing ever is
 	FIDO     *fido.RelyingParty // nil: FIDO2 keys are neither offered nor judged

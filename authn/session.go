@@ -310,6 +310,6 @@ func (s *Service) sessionEvent(by parties.Caller, c parties.Customer, session Se
 		detail["cnf"] = session.Holder
 	}
 	return audit.Event{
-		Name: name, Outcome: outcome, Reason: reason, Policy: s.Policy.Version, Person: person(c), Caller: by.ID, Request: by.Request, Detail: detail,
+		Name: name, Outcome: outcome, Reason: reason, Policy: s.Policy().Version, Person: person(c), Caller: by.ID, Request: by.Request, Detail: detail,
 	}
 }

@@ -76,7 +76,7 @@ func sizedBank(b *testing.B, bank *banktest.Bank, n int) (all []holder) {
 	if err := bank.Authn.Start(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	bank.Authn.Policy.LoginACR = string(authn.Single)
+	bank.Rules.LoginACR = string(authn.Single)
 	devices := bank.Import(sizesPeople, pskc.HOTP)
 	all = make([]holder, sizesPeople)
 	for i, d := range devices {

@@ -89,7 +89,7 @@ func (j *judgement) incident(id, pseudonym string, version uint64, why string) {
 	e := j.service.event(j.by, j.customer, j.attempt, "credential.quarantined", "quarantined", why, map[string]any{"credential": id, "incident": in.ID})
 	e.Credential, e.Version = pseudonym, version
 	j.events = append(j.events, e, audit.Event{
-		Name: "incident.opened", Outcome: "open", Reason: in.Kind, Policy: j.service.Policy.Version, Person: person(j.customer),
+		Name: "incident.opened", Outcome: "open", Reason: in.Kind, Policy: j.service.Policy().Version, Person: person(j.customer),
 		Caller: j.by.ID, Request: j.by.Request, Detail: in,
 	})
 }

@@ -23,6 +23,7 @@ import (
 	"mohur/parties"
 	"mohur/payment"
 	"mohur/rate"
+	"mohur/risk"
 	"mohur/risk/policy"
 	"mohur/seal"
 	"mohur/stoplist"
@@ -51,6 +52,7 @@ type Bank struct {
 	Authn      *authn.Service
 	Enrollment *enrollment.Service
 	Payments   *payment.Service
+	Rules      risk.Policy // in force for both
 	Approvals  *approval.Service
 	CA         *ca.Service
 	FIDO       enrollment.FIDO // see AllowKeys
@@ -135,7 +137,9 @@ func (b *Bank) ForgetRows() {
 func (b *Bank) wire() {
 	m := hsm.NewRecall(b.HSM, rowsRecalled)
 	b.rows = m
-	now, rules := b.Clock.Now, policy.Default()
+	now := b.Clock.Now
+	b.Rules = policy.Default()
+	inForce := func() risk.Policy { return b.Rules }
 	b.Audit = &audit.Drafter{Keys: b.Keys, Bank: b.Key, Now: now}
 	b.Disk = &Disk{Engine: b.Engine}
 	b.Store = &bound.Store{Engine: b.Disk, HSM: m, Audit: b.Audit, Now: now}
@@ -145,10 +149,10 @@ func (b *Bank) wire() {
 	settings.Pace = fast                                                    // and those of the pace that
 	b.Parties = &parties.Service{Store: b.Store, Settler: b.Store, Keys: b.Keys, Audit: b.Audit, Now: now}
 	b.Authn = &authn.Service{
-		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Bank: b.Key, Audit: b.Audit, PINs: pins, Policy: rules, Settings: settings, Stops: b.Stops, Now: now,
+		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Bank: b.Key, Audit: b.Audit, PINs: pins, Policy: inForce, Settings: settings, Stops: b.Stops, Now: now,
 	}
 	b.Payments = &payment.Service{
-		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, Authn: b.Authn, Policy: rules, Issuer: Issuer,
+		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, Authn: b.Authn, Policy: inForce, Issuer: Issuer,
 		Zone: time.FixedZone("Asia/Baku", 4*3600), Now: now,
 	}
 	b.Authn.Payments, b.Authn.FIDO = b.Payments, b.FIDO.RP

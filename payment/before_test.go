@@ -61,7 +61,7 @@ func TestClause5_24_TheRiskIsJudgedBeforeAnythingIsAuthorised(t *testing.T) {
 // rejects leaves nothing to prove.
 func TestClause5_24_NoDecisionIsNoApproval(t *testing.T) {
 	p := newPayer(t)
-	p.b.Payments.Policy = risk.Policy{Version: 9, PaymentACR: string(authn.Linked)} // every band is empty
+	p.b.Rules = risk.Policy{Version: 9, PaymentACR: string(authn.Linked)} // every band is empty
 	v := p.pay(p.command("1.00"))
 	if v.Transaction.State != payment.Held || v.Authorization != "" || v.Transaction.Policy != 9 {
 		t.Fatalf("%+v", v.Transaction)

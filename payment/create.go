@@ -123,15 +123,14 @@ func (s *Service) decide(ctx context.Context, cmd CreateCommand, session authn.S
 	in := risk.Payment{Minor: minor, Currency: cmd.Amount.Currency, At: now.In(s.Zone), Signals: cmd.Signals, Exempt: exempt}
 	draft := &draft{service: s, ctx: ctx, by: cmd.Caller, ip: cmd.Signals.IP, customer: c, now: now}
 	defer draft.done()
-	draft.t.Channel, draft.t.Reference, draft.t.Policy = cmd.Channel, cmd.Reference, s.Policy.Version
+	draft.t.Channel, draft.t.Reference, draft.t.Policy = cmd.Channel, cmd.Reference, s.Policy().Version
 	if err := draft.allowance(&in); err != nil {
 		return View{}, settle.Result{}, err
 	}
-	var err error
-	if in.Facts, err = s.facts(ctx, cmd, session, c, now); err != nil {
+	if err := draft.facts(&in, cmd, session); err != nil {
 		return View{}, settle.Result{}, err
 	}
-	verdict := s.Policy.Payment(in)
+	verdict := s.judge(in)
 	t := Transaction{
 		ID: ident.New("tx"), Reference: cmd.Reference, Customer: c.ID, Client: cmd.Caller.ID, Channel: cmd.Channel, Service: cmd.Service,
 		Session: session.ID, Minor: minor, Currency: cmd.Amount.Currency, BodyMAC: mac, Decision: string(verdict.Decision),
@@ -142,10 +141,11 @@ func (s *Service) decide(ctx context.Context, cmd CreateCommand, session authn.S
 	}
 	d := Details{Purpose: cmd.Purpose, Holder: cmd.Holder, Payer: cmd.Payer, Payee: cmd.Payee}
 	draft.t, draft.d = t, d
-	draft.inputs = map[string]any{"facts": verdict.Facts, "low_value": map[string]any{"count": in.LowValueCount, "sum": in.LowValueSum, "exempt": in.Exempt}}
+	draft.keep(in, verdict)
 	if err := draft.require(session); err != nil {
 		return View{}, settle.Result{}, err
 	}
+	var err error
 	switch verdict.Decision {
 	case risk.Approved:
 		err = draft.exempt()
@@ -224,22 +224,6 @@ func (x *draft) save(name, reason string) error {
 	}
 	x.events = append(x.events, e)
 	return nil
-}
-
-// exempt approves under the counted low-value exemption. The count is swapped and
-// the day's limit reserved in the same write: two payments never share a place.
-func (x *draft) exempt() error {
-	day := x.service.daily(x.t, x.now)
-	x.effects = append(x.effects, day)
-	x.t.Reserved = append(x.t.Reserved, Reservation{Key: day.Key, Amount: day.Amount})
-	if err := x.spend(); err != nil {
-		return err
-	}
-	x.t.step(x.now, Approved, "exemption:"+x.t.Exemption, "policy")
-	if err := x.authorize(); err != nil {
-		return err
-	}
-	return x.save("transaction.created", "exemption")
 }
 
 // stepUp opens an authentication whose challenge is the linked text.

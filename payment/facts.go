@@ -1,36 +1,36 @@
 package payment
 
 import (
-	"context"
 	"time"
 
 	"mohur/authn"
-	"mohur/parties"
 	"mohur/problem"
 	"mohur/risk"
 )
 
-// facts are what the server knows of a payment beside amount and signals. What it
-// does not know is left out, which raises the risk.
-func (s *Service) facts(ctx context.Context, cmd CreateCommand, session authn.Session, c parties.Customer, now time.Time) (risk.Facts, error) {
+// facts fills in what the server knows of a payment beside amount and signals. What
+// it does not know is left out, which raises the risk.
+func (x *draft) facts(in *risk.Payment, cmd CreateCommand, session authn.Session) error {
+	s := x.service
 	f := risk.Facts{"service": cmd.Service, "channel": string(cmd.Channel), "payee_country": cmd.Payee.Country}
-	if age := now.Sub(session.AuthTime); age >= 0 {
+	if age := x.now.Sub(session.AuthTime); age >= 0 {
 		f["session_age"] = int64(age / time.Second)
 	}
 	if cmd.Amount.Currency == risk.Home {
-		sum, err := s.Store.Reserved(ctx, s.dayKey(c.ID, risk.Home, now), now)
+		sum, err := s.Store.Reserved(x.ctx, s.dayKey(x.customer.ID, risk.Home, x.now), x.now)
 		if err != nil {
-			return nil, problem.Away(err)
+			return problem.Away(err)
 		}
 		f["day_sum"] = sum
 	}
-	return f, nil
+	in.Facts = f
+	return nil
 }
 
 // needs is the level a transaction's proof must reach: what was decided, and never
 // less than the policy in force.
 func (s *Service) needs(t Transaction) authn.ACR {
-	decided, now := authn.ACR(t.NeedACR), authn.ACR(s.Policy.PaymentACR)
+	decided, now := authn.ACR(t.NeedACR), authn.ACR(s.Policy().PaymentACR)
 	if decided.Rank() < now.Rank() {
 		return now
 	}
@@ -39,8 +39,8 @@ func (s *Service) needs(t Transaction) authn.ACR {
 
 // shows is what the proof must have shown the customer, in the same way.
 func (s *Service) shows(t Transaction) string {
-	if seen[t.NeedShown] < seen[s.Policy.PaymentShown] {
-		return s.Policy.PaymentShown
+	if seen[t.NeedShown] < seen[s.Policy().PaymentShown] {
+		return s.Policy().PaymentShown
 	}
 	return t.NeedShown
 }

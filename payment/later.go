@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"mohur/authn"
 	"mohur/parties"
@@ -59,17 +58,6 @@ func (x *draft) in(states ...State) error {
 		return problem.New(problem.Conflict, "the transaction is "+string(x.t.State))
 	}
 	return nil
-}
-
-// release gives back what the transaction holds of the day's limit. The counted
-// exemption is not refilled: it counts what was let through without a proof.
-func (x *draft) release() {
-	for _, r := range x.t.Reserved {
-		if strings.HasPrefix(r.Key, dayPrefix) {
-			x.effects = append(x.effects, settle.Release{Key: r.Key, Amount: r.Amount})
-		}
-	}
-	x.t.Reserved = nil
 }
 
 // Ask opens a further authentication: after one has expired, or for another

@@ -82,8 +82,8 @@ func TestClause5_26_NothingApprovesAHeldPayment(t *testing.T) {
 // Clause 5.32: payments racing for one limit never pass it together.
 func TestClause5_32_TheDaysLimitHoldsInARace(t *testing.T) {
 	p := newPayer(t)
-	p.b.Payments.Policy.DailyPerCustomer = 100_00
-	p.b.Payments.Policy.LowValueInRow, p.b.Payments.Policy.LowValueSum = 1000, 100000_00
+	p.b.Rules.DailyPerCustomer = 100_00
+	p.b.Rules.LowValueInRow, p.b.Rules.LowValueSum = 1000, 100000_00
 	var sum atomic.Int64
 	var work sync.WaitGroup
 	for range 40 {

@@ -29,7 +29,7 @@ func rules(t *testing.T, yaml string) risk.Policy {
 // the bank's clock and the service.
 func TestClause5_18_ABanksOwnRulesDecide(t *testing.T) {
 	p := newPayer(t)
-	p.b.Payments.Policy = rules(t, `
+	p.b.Rules = rules(t, `
   - {code: splitting, text: the day is too full, decision: held, when: 'day_sum + amount > azn("60.00")'}
   - {code: midnight, text: the hour after midnight, when: 'hour == 0'}
   - {code: no-money, text: an information service moves no money, decision: rejected, when: 'service == "information"'}
@@ -69,7 +69,7 @@ func TestClause5_18_WhatWasDecidedIsAskedAtTheVerdict(t *testing.T) {
 	seen := rules(t, `
   - {code: large, text: the customer has to have seen it, shown: agent, when: 'amount > azn("1000.00")'}
 `)
-	p.b.Payments.Policy = seen
+	p.b.Rules = seen
 	v := p.pay(p.command("1000.01"))
 	if a := v.Authentication.Attempt; a.Shown != "agent" || len(a.Ways) != 0 || !slices.Contains(v.Transaction.Reasons, "no-suitable-credential") {
 		t.Fatalf("a token that shows nothing is offered: %+v", a)
@@ -82,7 +82,7 @@ func TestClause5_18_WhatWasDecidedIsAskedAtTheVerdict(t *testing.T) {
 	if err := proven(v, "none"); !errors.Is(err, authn.ErrNotPending) {
 		t.Errorf("a proof that showed nothing: %v", err)
 	}
-	p.b.Payments.Policy = policy.Default()
+	p.b.Rules = policy.Default()
 	if err := proven(v, "none"); !errors.Is(err, authn.ErrNotPending) {
 		t.Errorf("after the policy was loosened: %v", err)
 	}
@@ -93,7 +93,7 @@ func TestClause5_18_WhatWasDecidedIsAskedAtTheVerdict(t *testing.T) {
 	if err := proven(low, "none"); err != nil {
 		t.Errorf("an ordinary proof: %v", err)
 	}
-	p.b.Payments.Policy.PaymentShown = "device"
+	p.b.Rules.PaymentShown = "device"
 	if err := proven(low, "agent"); !errors.Is(err, authn.ErrNotPending) {
 		t.Errorf("after the policy was tightened: %v", err)
 	}
@@ -112,7 +112,7 @@ func (s *spy) Holds(f risk.Facts) (bool, error) {
 func TestTheServerGivesTheFactsItPromises(t *testing.T) {
 	p := newPayer(t)
 	eye := &spy{}
-	p.b.Payments.Policy.Rules = []risk.Rule{{Code: "spy", When: eye}}
+	p.b.Rules.Rules = []risk.Rule{{Code: "spy", When: eye}}
 	p.pay(p.command("10.00"))
 	p.b.Clock.Forward(90 * time.Second)
 	p.pay(p.command("20.00"))

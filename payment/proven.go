@@ -74,12 +74,13 @@ func proves(t Transaction, d Details) bool {
 // approve reserves the day's limit, starts the exemption's counters again and
 // signs the authorization.
 func (x *draft) approve() (authn.Consequence, error) {
-	day := x.service.daily(x.t, x.now)
-	x.effects = append(x.effects, day)
+	x.reserve()
 	if err := x.replenish(); err != nil {
 		return authn.Consequence{}, err
 	}
-	x.t.Reserved = append(x.t.Reserved, Reservation{Key: day.Key, Amount: day.Amount})
+	if err := x.remember(); err != nil {
+		return authn.Consequence{}, err
+	}
 	x.t.step(x.now, Approved, "", x.customer.ID)
 	if err := x.authorize(); err != nil {
 		return authn.Consequence{}, err

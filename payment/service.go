@@ -23,7 +23,7 @@ type Service struct {
 	Keys    *seal.Keyring
 	Audit   *audit.Drafter
 	Authn   *authn.Service
-	Policy  risk.Policy
+	Policy  func() risk.Policy // the one in force now
 	Issuer  string
 	Zone    *time.Location // the bank's day: Asia/Baku
 	Now     func() time.Time
@@ -101,12 +101,12 @@ func (s *Service) view(ctx context.Context, t Transaction, c parties.Customer) (
 	if err != nil {
 		return View{}, err
 	}
-	v := View{Transaction: t, Details: d, DailyLimit: s.Policy.DailyPerCustomer}
+	v := View{Transaction: t, Details: d, DailyLimit: s.Policy().DailyPerCustomer}
 	if t.State == PendingProof && !s.Now().Before(t.ExpiresAt) {
 		v.Transaction.State = Expired
 	}
 	for _, code := range t.Reasons {
-		v.Reasons = append(v.Reasons, risk.Reason{Code: code, Text: s.Policy.Text(code)})
+		v.Reasons = append(v.Reasons, risk.Reason{Code: code, Text: s.Policy().Text(code)})
 	}
 	if len(t.Authorization) > 0 {
 		plain, err := s.Keys.Open(ctx, c.Key, AuthorizationPlace(t.ID), t.Authorization)
@@ -174,15 +174,4 @@ func (s *Service) List(ctx context.Context, by parties.Caller, f Filter, cursor 
 		out = append(out, v)
 	}
 	return out, next, nil
-}
-
-const dayPrefix = "limit/day/"
-
-func (s *Service) dayKey(customer, currency string, at time.Time) string {
-	return dayPrefix + at.In(s.Zone).Format(time.DateOnly) + "/" + currency + "/" + customer
-}
-
-// daily is the reservation of a payment against the customer's day.
-func (s *Service) daily(t Transaction, at time.Time) settle.Reserve {
-	return settle.Reserve{Key: s.dayKey(t.Customer, t.Currency, at), Amount: t.Minor, Ceiling: s.Policy.DailyPerCustomer, Until: at.Add(48 * time.Hour)}
 }

@@ -41,7 +41,7 @@ func TestClause5_18_APaymentIsTypedOnTheDevice(t *testing.T) {
 	for _, suite := range []string{"OCRA-1:HOTP-SHA256-8:C-QN20", "OCRA-1:HOTP-SHA256-8:QN16-T1M"} {
 		t.Run(suite, func(t *testing.T) {
 			p := keypad(t, suite)
-			p.b.Payments.Policy.PaymentShown = "device"
+			p.b.Rules.PaymentShown = "device"
 			v := p.pay(p.command("1500.00"))
 			o, found := offered(v)
 			if !found || len(o.Typed) != 2 || o.Typed[0] != "150000" || !strings.HasSuffix("1234567890", o.Typed[1][len(o.Typed[1])-8:]) || o.Question != strings.Join(o.Typed, "") {
@@ -112,7 +112,7 @@ func TestTwoPaymentsTypedAlikeDoNotWaitTogether(t *testing.T) {
 // is not offered.
 func TestClause5_18_WhatWasNotShownIsNotEnough(t *testing.T) {
 	p := newPayer(t)
-	p.b.Payments.Policy.PaymentShown = "device"
+	p.b.Rules.PaymentShown = "device"
 	v := p.pay(p.command("1500.00"))
 	if _, found := offered(v); found || len(v.Authentication.Attempt.Ways) != 0 {
 		t.Errorf("%+v", v.Authentication.Attempt.Offers)

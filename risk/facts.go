@@ -64,6 +64,10 @@ func Terms() []Term {
 		{"mds_status", Word, false, "what the metadata says of the key's model: ok, warned, unknown"},
 		{"compromised", Truth, false, "account, payee or address is on a list of compromised ones"},
 		{"malware", Truth, false, "the front end found malware"},
+		{"payee_trusted", Truth, false, "the payee is on the customer's list, by a proof of his"},
+		{"own_account", Truth, false, "payer and payee are accounts of one person at this bank"},
+		{"recurring", Truth, false, "one of a series whose first was proven, of the same payee and amount"},
+		{"company", Truth, false, "the payment is of a holder that is not the customer himself"},
 	}
 }
 

@@ -45,6 +45,9 @@ type Policy struct {
 	DailyPerCustomer int64 // ceiling of approved payments a day
 	Scores           []Score
 	Rules            []Rule
+	LoginRules       []Rule // raise the level of a log-in; only ACR of a Demand counts
+	Exemptions       Exemptions
+	Exceptions       []Exception
 }
 
 // Signals is what the front end told of the customer's surroundings. Every
@@ -67,6 +70,7 @@ type Payment struct {
 	LowValueCount int64 // exempt payments since the last proof
 	LowValueSum   int64
 	Exempt        bool // false once an exemption was tried and its counter was full
+	FraudRates    []FraudRate
 }
 
 // Result is a decision with its reasons.

@@ -3,6 +3,7 @@ package risk
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // MaxScore is the highest score; 0 is the lowest.
@@ -31,7 +32,9 @@ type Rule struct {
 	Code string
 	Text string
 	Demand
-	When Condition
+	When  Condition
+	From  time.Time // not before; zero: always
+	Until time.Time // it ends by itself then; zero: never
 }
 
 // Demand is what is asked of a payment. An empty member asks for nothing.

@@ -110,6 +110,6 @@ server does not know. Warnings do not fail; see docs/policy.md.`,
 
 // policyMark tells in the log which policy the server started with.
 func (s *server) policyMark() map[string]any {
-	p := s.payments.Policy
+	p := s.payments.Policy()
 	return map[string]any{"version": p.Version, "sha256": fmt.Sprintf("%x", sha256.Sum256(p.Source)), "effective_from": p.From, "built_in": p.BuiltIn}
 }

@@ -23,6 +23,7 @@ import (
 	"mohur/payment"
 	"mohur/problem"
 	"mohur/rate"
+	"mohur/risk"
 	"mohur/stoplist"
 )
 
@@ -72,6 +73,7 @@ func (s *server) services(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	inForce := func() risk.Policy { return policy }
 	zone, err := time.LoadLocation(c.Zone)
 	if err != nil {
 		return err
@@ -92,12 +94,12 @@ func (s *server) services(ctx context.Context) error {
 	pins := pin.NewVerifier(s.hsm, c.Auth.PINSlots)
 	s.authn = &authn.Service{
 		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Bank: s.bank, Audit: s.audit, PINs: pins,
-		Policy: policy, Settings: c.authnSettings(), Stops: s.stops, Now: time.Now, Observe: s.metrics.answered, FIDO: s.keyring.RP,
+		Policy: inForce, Settings: c.authnSettings(), Stops: s.stops, Now: time.Now, Observe: s.metrics.answered, FIDO: s.keyring.RP,
 		Nameless: s.keyring.Discoverable(),
 	}
 	s.payments = &payment.Service{
 		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Audit: s.audit, Authn: s.authn,
-		Policy: policy, Issuer: c.URL, Zone: zone, Now: time.Now,
+		Policy: inForce, Issuer: c.URL, Zone: zone, Now: time.Now,
 	}
 	s.authn.Payments = s.payments
 	s.enrollment = &enrollment.Service{

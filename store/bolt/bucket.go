@@ -65,7 +65,7 @@ const (
 	approvalsByAge         bucket = 53
 	certificatesByToken    bucket = 56
 	certificatesRevoked    bucket = 57 // by their end
-	lastBucket                    = certificatesRevoked
+	lastBucket             bucket = 79
 )
 
 var names = [lastBucket + 1]string{
