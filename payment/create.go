@@ -136,6 +136,7 @@ func (s *Service) decide(ctx context.Context, cmd CreateCommand, session authn.S
 		Session: session.ID, Minor: minor, Currency: cmd.Amount.Currency, BodyMAC: mac, Decision: string(verdict.Decision),
 		NeedACR: verdict.ACR, NeedShown: verdict.Shown, Exemption: verdict.Exemption, Score: verdict.Score, Policy: verdict.Policy, CreatedAt: now.UTC(), ExpiresAt: now.Add(pendingLife).UTC(), Version: 1,
 	}
+	t.Home, _ = verdict.Facts["amount"].(int64)
 	for _, r := range verdict.Reasons {
 		t.Reasons = append(t.Reasons, r.Code)
 	}

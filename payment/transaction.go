@@ -39,8 +39,9 @@ type Transaction struct {
 	Session       string          `json:"session"`
 	Minor         int64           `json:"minor"` // amount in minor units of Currency
 	Currency      string          `json:"currency"`
-	Sealed        []byte          `json:"sealed"`   // Details, under the customer's key at DetailsPlace
-	BodyMAC       []byte          `json:"body_mac"` // same reference, same body?
+	Home          int64           `json:"home,omitempty"` // amount in qəpik by the rate it was decided with, rounded up; 0: there was none
+	Sealed        []byte          `json:"sealed"`         // Details, under the customer's key at DetailsPlace
+	BodyMAC       []byte          `json:"body_mac"`       // same reference, same body?
 	Decision      string          `json:"decision"`
 	State         State           `json:"state"`
 	Exemption     string          `json:"exemption,omitempty"`
