@@ -46,3 +46,90 @@ type Exception struct {
 	From  time.Time
 	Until time.Time // it ends then
 }
+
+// exemption names what lets a payment go without a proof, "" for nothing. Those
+// that spend nothing the customer could need later come first, the counted one
+// last. All of them are off where in.Exempt is.
+func (p Policy) exemption(in Payment, facts Facts, score int) string {
+	amount, rated := facts["amount"].(int64)
+	if !in.Exempt || !rated {
+		return ""
+	}
+	for _, e := range []struct {
+		name, fact string
+		Exemption
+	}{
+		{"own_account", "own_account", p.Exemptions.OwnAccounts},
+		{"trusted_payee", "payee_trusted", p.Exemptions.TrustedPayees},
+		{"recurring", "recurring", p.Exemptions.Recurring},
+	} {
+		if facts[e.fact] == true && amount <= e.UpTo && score <= e.MaxScore {
+			return e.name
+		}
+	}
+	switch {
+	case p.analysed(in, facts, amount, score):
+		return "tra"
+	case p.lowValue(in, score):
+		return "low_value"
+	}
+	return ""
+}
+
+// lowValue is the counted exemption (Article 16). The store counts again when it
+// settles: two payments at once never pass it together. The count is of qəpik, so
+// it is for payments in AZN alone.
+func (p Policy) lowValue(in Payment, score int) bool {
+	return in.Currency == Home && in.Minor <= p.LowValueEach && score <= p.MaxExemptScore &&
+		in.LowValueCount < p.LowValueInRow && in.LowValueSum <= p.LowValueSum-in.Minor
+}
+
+// analysed is the exemption by transaction risk analysis (Article 18): nothing that
+// the article names may be found, and all of it was looked for.
+func (p Policy) analysed(in Payment, facts Facts, amount int64, score int) bool {
+	_, here := facts["country"]
+	_, there := facts["payee_country"]
+	if score > p.Exemptions.TRAScore || !here || !there || facts["device_known"] != true {
+		return false
+	}
+	for _, sign := range []string{"malware", "compromised", "country_changed", "payee_new"} {
+		if facts[sign] != false {
+			return false
+		}
+	}
+	for _, b := range p.Exemptions.TRA {
+		if amount <= b.UpTo {
+			return b.open(in.FraudRates)
+		}
+	}
+	return false
+}
+
+// open reports whether the payments of the band were honest enough. A band whose
+// rate nobody knows is not.
+func (b Band) open(rates []FraudRate) bool {
+	known := false
+	for _, r := range rates {
+		if r.UpTo != b.UpTo {
+			continue
+		}
+		if r.Stopped || !Within(r.Fraud, r.Total, b.Rate) {
+			return false
+		}
+		known = true
+	}
+	return known
+}
+
+// excepts returns the exception that switches a rule off at a time, if there is one.
+func (p Policy) excepts(rule string, facts Facts, at time.Time) (Exception, bool) {
+	for _, e := range p.Exceptions {
+		if e.Rule != rule || at.IsZero() || at.Before(e.From) || !at.Before(e.Until) {
+			continue
+		}
+		if holds, err := try(e.When, facts); holds && err == nil {
+			return e, true
+		}
+	}
+	return Exception{}, false
+}

@@ -3,7 +3,9 @@ package risk
 import (
 	"maps"
 	"math/bits"
+	"slices"
 	"strings"
+	"time"
 )
 
 // Home is the bank's own currency: amounts are compared in it.
@@ -27,48 +29,56 @@ const (
 type Term struct {
 	Name  string
 	Kind  Kind
-	Given bool // the server knows it of every payment; else whoever decides may leave it out
+	Given bool // the server knows it of every payment, but for faults; else what it rests on may not be told
 	About string
 }
 
 // Terms returns every fact a condition may speak of. Sums are qəpik, ages seconds.
-// country is Given where the front end sends it.
 func Terms() []Term {
 	return []Term{
 		{"amount", Number, true, "the amount in qəpik, by the rate of the day, rounded up; azn(\"20.00\") writes one"},
 		{"currency", Word, true, "the currency of the payment, ISO 4217"},
-		{"score", Number, true, "the score, 0 to 100; in rules only"},
+		{"score", Number, true, "the score, 0 to 100; not in scores"},
 		{"service", Word, true, "information or transactional"},
 		{"channel", Word, true, "pc, internet or mobile"},
 		{"hour", Number, true, "the hour of the bank's clock, 0 to 23"},
 		{"weekday", Number, true, "the day of the bank's calendar, 0 (Sunday) to 6"},
-		{"country", Word, true, "where the customer is, as the front end tells it, ISO 3166"},
-		{"device_known", Truth, false, "the customer has used the device before"},
+		{"country", Word, false, "where the customer is, as the front end tells it, ISO 3166"},
+		{"device_known", Truth, false, "the customer has logged in from the device before"},
 		{"network_changed", Truth, false, "the network differs from that of the log-in"},
-		{"country_changed", Truth, false, "the country differs from that of the log-in"},
-		{"payer_country", Word, false, "the country of the payer's bank"},
+		{"country_changed", Truth, false, "the country differs from that of the log-in; at a log-in, from that of the last one"},
+		{"payer_country", Word, false, "the country of the payer's bank, of an IBAN"},
 		{"payee_country", Word, true, "the country of the payee"},
-		{"payee_new", Truth, false, "the customer has never paid the payee"},
-		{"payees", Number, false, "payees of a bulk file, 1 of a single payment"},
-		{"day_sum", Number, true, "approved payments of the day in AZN, without this one; of payments in AZN only"},
-		{"day_count", Number, false, "how many they are"},
-		{"hour_sum", Number, false, "approved payments of the last hour, without this one"},
-		{"hour_count", Number, false, "how many they are"},
-		{"payee_day_sum", Number, false, "approved payments of the day to this payee, without this one: a payment that is split"},
-		{"payee_day_count", Number, false, "how many they are"},
-		{"failed_attempts", Number, false, "refused answers of the customer in the last 24 hours"},
+		{"payee_new", Truth, true, "the customer has never paid the payee"},
+		{"payees", Number, true, "payees of a bulk file, 1 of a single payment"},
+		{"day_sum", Number, true, "approved payments of the day, without this one"},
+		{"day_count", Number, true, "how many they are"},
+		{"hour_sum", Number, true, "approved payments of the last hour, without this one"},
+		{"hour_count", Number, true, "how many they are"},
+		{"payee_day_sum", Number, true, "approved payments of the day to this payee, without this one: a payment that is split"},
+		{"payee_day_count", Number, true, "how many they are"},
+		{"failed_attempts", Number, true, "refused answers of the customer in the last 24 hours"},
 		{"session_age", Number, true, "seconds since the log-in"},
 		{"token_age", Number, false, "seconds since the access token was signed"},
-		{"contacts_age", Number, false, "seconds since phone or address were changed"},
-		{"credential_age", Number, false, "seconds since the token was activated"},
-		{"mds_status", Word, false, "what the metadata says of the key's model: ok, warned, unknown"},
-		{"compromised", Truth, false, "account, payee or address is on a list of compromised ones"},
+		{"contacts_age", Number, true, "seconds since phone or address were changed"},
+		{"credential_age", Number, true, "seconds since the token was activated"},
+		{"mds_status", Word, true, "what the metadata says of a FIDO key's model: ok, warned, unknown; none of other tokens"},
+		{"compromised", Truth, true, "account, device or address is on a list of compromised ones"},
 		{"malware", Truth, false, "the front end found malware"},
-		{"payee_trusted", Truth, false, "the payee is on the customer's list, by a proof of his"},
-		{"own_account", Truth, false, "payer and payee are accounts of one person at this bank"},
-		{"recurring", Truth, false, "one of a series whose first was proven, of the same payee and amount"},
-		{"company", Truth, false, "the payment is of a holder that is not the customer himself"},
+		{"payee_trusted", Truth, true, "the payee is on the customer's list, by a proof of his"},
+		{"own_account", Truth, true, "payer and payee are accounts of one person at this bank"},
+		{"recurring", Truth, true, "one of a series whose first was proven, of the same payee and amount"},
+		{"company", Truth, true, "the payment is of a holder that is not the customer himself"},
 	}
+}
+
+// LoginTerms returns those of Terms that a rule on log-ins may speak of.
+func LoginTerms() []Term {
+	return slices.DeleteFunc(Terms(), func(t Term) bool { return !slices.Contains(atLogin, t.Name) })
+}
+
+var atLogin = []string{
+	"score", "channel", "hour", "weekday", "country", "device_known", "country_changed", "failed_attempts", "contacts_age", "compromised", "malware",
 }
 
 var kinds = func() map[string]Kind {
@@ -88,18 +98,30 @@ const MaxWord = 64
 func (in Payment) facts() (facts Facts, rated bool) {
 	facts = make(Facts, len(kinds))
 	facts.take(in.Facts)
-	for _, computed := range []string{"amount", "currency", "score", "country", "hour", "weekday"} {
+	for _, computed := range []string{"amount", "currency", "score"} {
 		delete(facts, computed)
 	}
 	amount, rated := in.Rates.home(in.Minor, in.Currency)
 	if rated {
 		facts["amount"] = amount
 	}
-	facts.take(Facts{"currency": in.Currency, "country": in.Signals.Country})
-	if !in.At.IsZero() {
-		facts["hour"], facts["weekday"] = int64(in.At.Hour()), int64(in.At.Weekday())
-	}
+	facts.take(Facts{"currency": in.Currency})
+	facts.surround(in.Signals, in.At)
 	return facts, rated
+}
+
+// surround fills in what time and signals tell. Malware that anybody found was found.
+func (f Facts) surround(s Signals, at time.Time) {
+	for _, computed := range []string{"country", "hour", "weekday"} {
+		delete(f, computed)
+	}
+	f.take(Facts{"country": s.Country})
+	if s.Malware != nil && f["malware"] != true {
+		f["malware"] = *s.Malware
+	}
+	if !at.IsZero() {
+		f["hour"], f["weekday"] = int64(at.Hour()), int64(at.Weekday())
+	}
 }
 
 // take copies what has the kind its name promises. Anything else stays missing.

@@ -7,6 +7,7 @@ package risk
 
 import (
 	"cmp"
+	"slices"
 	"time"
 )
 
@@ -43,9 +44,10 @@ type Policy struct {
 	PaymentACR       string
 	PaymentShown     string
 	DailyPerCustomer int64 // ceiling of approved payments a day
+	Limits           Limits
 	Scores           []Score
 	Rules            []Rule
-	LoginRules       []Rule // raise the level of a log-in; only ACR of a Demand counts
+	LoginRules       []Rule // of log-ins: Login asks them
 	Exemptions       Exemptions
 	Exceptions       []Exception
 }
@@ -57,6 +59,7 @@ type Signals struct {
 	UserAgent string
 	DeviceID  string
 	Country   string
+	Malware   *bool // what the front end found; nil: it did not look, which costs no points as the others do
 }
 
 // Payment is everything a decision on a payment rests on.
@@ -69,7 +72,7 @@ type Payment struct {
 	Facts         Facts // by the names of Terms; amount, currency, score, hour, weekday and country are filled here
 	LowValueCount int64 // exempt payments since the last proof
 	LowValueSum   int64
-	Exempt        bool // false once an exemption was tried and its counter was full
+	Exempt        bool // false: nothing is exempt, for a count or limit was full when it was tried, or the count cannot be trusted
 	FraudRates    []FraudRate
 }
 
@@ -102,7 +105,7 @@ func (p Policy) Signals(s Signals) (int, []Reason) {
 // Payment decides on one payment.
 func (p Policy) Payment(in Payment) Result {
 	facts, rated := in.facts()
-	score, reasons, sound := p.points(in.Signals, facts)
+	score, reasons, sound := p.points(in.Signals, facts, in.At)
 	return p.decide(in, facts, rated, score, reasons, sound)
 }
 
@@ -115,10 +118,13 @@ func (p Policy) PaymentAt(in Payment, score int) Result {
 
 // points is the score: what the signals give, and each condition that holds or
 // cannot be judged. It is not sound when a condition failed.
-func (p Policy) points(s Signals, facts Facts) (score int, reasons []Reason, sound bool) {
+func (p Policy) points(s Signals, facts Facts, at time.Time) (score int, reasons []Reason, sound bool) {
 	score, reasons = p.Signals(s)
 	sound = true
 	for _, s := range p.Scores {
+		if !within(s.From, s.Until, at) {
+			continue
+		}
 		holds, err := try(s.When, facts)
 		if !holds {
 			continue
@@ -131,7 +137,8 @@ func (p Policy) points(s Signals, facts Facts) (score int, reasons []Reason, sou
 }
 
 // decide begins with what every payment takes and lets rules raise it, never
-// lower it.
+// lower it. A rule that an exception switches off asks for nothing; one that broke
+// lets nothing be exempt all the same.
 func (p Policy) decide(in Payment, facts Facts, rated bool, score int, reasons []Reason, sound bool) Result {
 	facts["score"] = int64(score)
 	demand := Demand{StepUp, cmp.Or(p.PaymentACR, "linked"), p.PaymentShown}
@@ -146,11 +153,19 @@ func (p Policy) decide(in Payment, facts Facts, rated bool, score int, reasons [
 	}
 	quiet := true // no rule asks for anything
 	for _, r := range p.Rules {
+		if !within(r.From, r.Until, in.At) {
+			continue
+		}
 		holds, err := try(r.When, facts)
 		if !holds {
 			continue
 		}
-		quiet, sound = false, sound && !failed(err)
+		sound = sound && !failed(err)
+		if e, off := p.excepts(r.Code, facts, in.At); off {
+			reasons = append(reasons, Reason{e.Code, e.Text})
+			continue
+		}
+		quiet = false
 		demand = demand.raised(r.Demand)
 		if err == nil || rated { // else the missing rate says it already
 			reasons = append(reasons, Reason{r.Code, r.Text})
@@ -160,23 +175,17 @@ func (p Policy) decide(in Payment, facts Facts, rated bool, score int, reasons [
 		reasons = append(reasons, Reason{"rule-failed", texts["rule-failed"]})
 	}
 	r := Result{Decision: demand.Decision, ACR: demand.ACR, Shown: demand.Shown, Score: score, Policy: p.Version, Facts: facts}
+	if quiet && sound && demand.Decision == StepUp {
+		r.Exemption = p.exemption(in, facts, score)
+	}
 	switch {
-	case demand.Decision != StepUp:
-	case quiet && sound && p.exempt(in, score):
-		r.Decision, r.ACR, r.Exemption = Approved, "", "low_value"
-	default:
+	case r.Exemption != "":
+		r.Decision, r.ACR = Approved, ""
+	case demand.Decision == StepUp:
 		reasons = append(reasons, Reason{"proof-needed", texts["proof-needed"]})
 	}
 	r.Reasons = reasons
 	return r
-}
-
-// exempt is the counted low-value exemption. The store counts again when it
-// settles: two payments at once never pass it together. The count is of qəpik,
-// so it is for payments in AZN alone.
-func (p Policy) exempt(in Payment, score int) bool {
-	return in.Exempt && in.Currency == Home && in.Minor <= p.LowValueEach && score <= p.MaxExemptScore &&
-		in.LowValueCount+1 <= p.LowValueInRow && in.LowValueSum+in.Minor <= p.LowValueSum
 }
 
 // texts say what a reason's code means.
@@ -186,8 +195,10 @@ var texts = map[string]string{
 	"amount-held":            "the amount is above the band a customer's proof may approve",
 	"proof-needed":           "the amount, the count of exempt payments or the risk asks for a linked proof",
 	"no-suitable-credential": "the customer holds nothing that reaches the level asked for",
-	"limit-exceeded":         "the payment would pass the customer's limit for the day",
+	"limit-exceeded":         "the payment would pass a limit of the customer; limits.exceeded names it",
 	"rule-failed":            "a rule of the policy could not be evaluated, so nothing is exempt",
+	"budget-spent":           "the decision took longer than it may, so nothing is exempt",
+	"engine-failed":          "the policy could not be evaluated: a person has to look at the payment",
 }
 
 // Text returns what a reason's code means, "" for an unknown one.
@@ -199,7 +210,7 @@ func (p Policy) Text(code string) string {
 	if text := texts[code]; text != "" {
 		return text
 	}
-	for _, r := range p.Rules {
+	for _, r := range slices.Concat(p.Rules, p.LoginRules) {
 		if r.Code == code {
 			return r.Text
 		}
@@ -207,6 +218,11 @@ func (p Policy) Text(code string) string {
 	for _, s := range p.Scores {
 		if s.Code == code {
 			return s.Text
+		}
+	}
+	for _, e := range p.Exceptions {
+		if e.Code == code {
+			return e.Text
 		}
 	}
 	return ""

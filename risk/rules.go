@@ -25,6 +25,8 @@ type Score struct {
 	Text   string
 	Points int
 	When   Condition
+	From   time.Time // not before; zero: always
+	Until  time.Time // it ends by itself then; zero: never
 }
 
 // Rule is a demand on the payments for which its condition holds.
@@ -49,6 +51,12 @@ var (
 	levels    = map[string]int{"": 0, "single": 1, "strong": 2, "linked": 3}
 	shown     = map[string]int{"": 0, "none": 0, "agent": 1, "device": 2}
 )
+
+// within reports whether a rule or score is in force at a time. Where the time is not
+// known, it is.
+func within(from, until, at time.Time) bool {
+	return at.IsZero() || !at.Before(from) && (until.IsZero() || at.Before(until))
+}
 
 // unknown ranks what is in no list: nothing is stronger.
 const unknown = 99

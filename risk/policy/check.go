@@ -4,21 +4,31 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
+	"strings"
 
 	"mohur/risk"
 )
 
+// maxTried bounds what Check costs, in the steps of conditions.
+const maxTried = 30_000_000
+
 // Check tries a policy over a grid of amounts, scores and circumstances and returns
 // a sentence for everything a risk officer should look at: where a higher amount or
-// score asks for less, and conditions on facts that the server does not know of
-// every payment, which therefore hold for all of them. It is a trial of many
-// points, not a proof.
+// score asks for less, what goes without a proof more easily than it seems, and
+// conditions on facts that are not known of every payment, which hold where they are
+// not. It is a trial of many points, not a proof.
 func Check(p risk.Policy) []string {
 	edges, notes := conditionsOf(p)
 	amounts, scores := grid(p, edges)
 	found := &findings{seen: map[string]bool{}}
-	for _, c := range circumstances() {
+	scenes := circumstances(p)
+	if cost := len(scenes) * steps(p); len(amounts)*len(scores)*cost > maxTried {
+		found.list = append(found.list, "the policy has too many numbers for all of them to be tried: some amounts and scores were left out")
+		for len(amounts)*len(scores)*cost > maxTried {
+			amounts, scores = half(amounts), half(scores)
+		}
+	}
+	for _, c := range scenes {
 		table := make([][]risk.Result, len(amounts))
 		for i, minor := range amounts {
 			in := c.in
@@ -35,7 +45,40 @@ func Check(p risk.Policy) []string {
 			}
 		}
 	}
+	found.list = append(found.list, loose(p)...)
 	return append(found.list, notes...)
+}
+
+// steps are those of one decision at most.
+func steps(p risk.Policy) int {
+	n := 50 // what is done beside conditions
+	add := func(when risk.Condition) {
+		if c, ok := when.(*condition); ok {
+			n += c.cost
+		}
+	}
+	for _, s := range p.Scores {
+		add(s.When)
+	}
+	for _, r := range p.Rules {
+		add(r.When)
+	}
+	for _, e := range p.Exceptions {
+		add(e.When)
+	}
+	return n
+}
+
+// half leaves out every second of many.
+func half(of []int64) []int64 {
+	if len(of) <= 20 {
+		return of
+	}
+	out := of[:0:0]
+	for i := 0; i < len(of); i += 2 {
+		out = append(out, of[i])
+	}
+	return out
 }
 
 // findings are steps up that ask for less, each told once.
@@ -59,30 +102,39 @@ func (f *findings) add(what, from, to string, before, after risk.Result, where s
 	f.list = append(f.list, fmt.Sprintf("%s of %s asks for less than one of %s: %s instead of %s (%s)", what, to, from, say(after), say(before), where))
 }
 
-// conditionsOf returns the numbers that conditions compare with, and notes on facts
-// that are not known.
+// conditionsOf returns the numbers that conditions compare with, and a note on each
+// fact that is not known of every payment.
 func conditionsOf(p risk.Policy) (edges []int64, notes []string) {
-	given := map[string]bool{}
-	for _, t := range risk.Terms() {
-		given[t.Name] = t.Given
-	}
-	look := func(kind, code string, when risk.Condition) {
+	speak, except := map[string][]string{}, map[string][]string{}
+	look := func(of map[string][]string, what string, when risk.Condition) {
 		c, ok := when.(*condition)
 		if !ok {
 			return
 		}
 		edges = append(edges, c.edges...)
 		for _, name := range c.needs {
-			if !given[name] {
-				notes = append(notes, fmt.Sprintf("the %s %s speaks of %s, which the server does not know yet: until it does, the condition holds wherever the answer depends on it", kind, code, name))
-			}
+			of[name] = append(of[name], what)
 		}
 	}
 	for _, s := range p.Scores {
-		look("score", s.Code, s.When)
+		look(speak, "score "+s.Code, s.When)
 	}
 	for _, r := range p.Rules {
-		look("rule", r.Code, r.When)
+		look(speak, "rule "+r.Code, r.When)
+	}
+	for _, r := range p.LoginRules {
+		look(speak, "log-in rule "+r.Code, r.When)
+	}
+	for _, e := range p.Exceptions {
+		look(except, "exception "+e.Code, e.When)
+	}
+	for _, t := range risk.Terms() {
+		if list := speak[t.Name]; !t.Given && len(list) > 0 {
+			notes = append(notes, fmt.Sprintf("%s is not known of every payment: where it is not, these hold wherever their answer depends on it: %s", t.Name, strings.Join(list, ", ")))
+		}
+		if list := except[t.Name]; !t.Given && len(list) > 0 {
+			notes = append(notes, fmt.Sprintf("%s is not known of every payment: where it is not, these except nothing: %s", t.Name, strings.Join(list, ", ")))
+		}
 	}
 	return edges, notes
 }
@@ -104,70 +156,22 @@ func grid(p risk.Policy, edges []int64) (amounts, scores []int64) {
 		}
 		return list
 	}
-	for _, n := range append([]int64{p.LowValueEach, p.LowValueSum, p.LinkedUpTo}, edges...) {
+	bounds, highest := []int64{p.LowValueEach, p.LowValueSum, p.LinkedUpTo}, []int64{int64(p.MaxExemptScore), int64(p.Exemptions.TRAScore)}
+	for _, b := range p.Exemptions.TRA {
+		bounds = append(bounds, b.UpTo)
+	}
+	for _, e := range optional(p.Exemptions) {
+		bounds, highest = append(bounds, e.UpTo), append(highest, int64(e.MaxScore))
+	}
+	for _, n := range append(bounds, edges...) {
 		amounts = near(n, 1, maxQepik, amounts)
 	}
-	for _, n := range append([]int64{int64(p.MaxExemptScore)}, edges...) {
+	for _, n := range append(highest, edges...) {
 		scores = near(n, 0, risk.MaxScore, scores)
 	}
 	slices.Sort(amounts)
 	slices.Sort(scores)
 	return slices.Compact(amounts), slices.Compact(scores)
-}
-
-// circumstance is what stays the same while amount and score rise.
-type circumstance struct {
-	name string
-	in   risk.Payment
-}
-
-// circumstances are: nothing known, all well, one thing bad at a time, all bad, and
-// hours, services and channels.
-func circumstances() []circumstance {
-	at := func(hour int) time.Time { return time.Date(2026, 1, 5, hour, 0, 0, 0, time.UTC) }
-	scene := func(name string, hour int, facts risk.Facts) circumstance {
-		return circumstance{name, risk.Payment{At: at(hour), Facts: facts, Signals: risk.Signals{IP: "-", UserAgent: "-", DeviceID: "-", Country: "AZ"}}}
-	}
-	well := func() risk.Facts {
-		f := risk.Facts{"service": "transactional", "channel": "internet", "device_known": true, "payees": int64(1), "payer_country": "AZ", "payee_country": "AZ", "mds_status": "ok"}
-		for _, t := range risk.Terms() {
-			if _, set := f[t.Name]; set {
-				continue
-			}
-			switch t.Kind {
-			case risk.Truth:
-				f[t.Name] = false
-			case risk.Number:
-				f[t.Name] = int64(0)
-			}
-		}
-		for _, age := range []string{"contacts_age", "credential_age"} {
-			f[age] = int64(10 * 365 * 24 * 3600)
-		}
-		return f
-	}
-	out := []circumstance{{"with nothing else known", risk.Payment{}}, scene("with all well", 12, well())}
-	bad := well()
-	for _, t := range risk.Terms() {
-		if t.Kind == risk.Truth {
-			one := well()
-			one[t.Name] = t.Name != "device_known"
-			bad[t.Name] = one[t.Name]
-			out = append(out, scene(fmt.Sprintf("with %s %v", t.Name, one[t.Name]), 12, one))
-		}
-	}
-	out = append(out, scene("with all bad", 3, bad))
-	for _, hour := range []int{0, 6, 23} {
-		out = append(out, scene(fmt.Sprintf("at %02d:00", hour), hour, well()))
-	}
-	for _, service := range []string{"information", "transactional"} {
-		for _, channel := range []string{"pc", "internet", "mobile"} {
-			one := well()
-			one["service"], one["channel"] = service, channel
-			out = append(out, scene(service+" on "+channel, 12, one))
-		}
-	}
-	return out
 }
 
 func amount(qepik int64) string { return fmt.Sprintf("%d.%02d", qepik/100, qepik%100) }

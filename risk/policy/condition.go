@@ -17,8 +17,9 @@ import (
 	"mohur/risk"
 )
 
-// The bounds of one condition. The cost is in CEL's units, about one for each step;
-// it is estimated at load and limited again at every decision.
+// The bounds of one condition. The cost is in CEL's units, about one for each step. It
+// is estimated at load for the longest texts there are, and is never more: nothing
+// loops. So no decision counts it again, which would take more time than the rules.
 const (
 	maxCondition = 2000 // characters
 	maxDepth     = 50
@@ -28,9 +29,41 @@ const (
 // language is CEL cut down to comparing and counting. What reads a clock, loops,
 // matches patterns or works with fractions is not in it; so there is nothing in it
 // that could lower a demand because a fact is missing, such as has().
-type language struct{ env *cel.Env }
+type language struct {
+	env *cel.Env
+	of  purpose
+}
 
-func newLanguage(score bool) (*language, error) {
+// purpose is what a condition is for. It says which facts there are.
+type purpose int
+
+const (
+	ofRules purpose = iota
+	ofScores
+	ofLogin
+)
+
+func (p purpose) terms() []risk.Term {
+	switch p {
+	case ofLogin:
+		return risk.LoginTerms()
+	case ofScores:
+		return slices.DeleteFunc(risk.Terms(), func(t risk.Term) bool { return t.Name == "score" })
+	}
+	return risk.Terms()
+}
+
+// why says why a fact that there is is not there for this purpose.
+func (p purpose) why(message string) string {
+	for _, t := range risk.Terms() {
+		if strings.Contains(message, "undeclared reference to '"+t.Name+"'") {
+			return map[purpose]string{ofLogin: " (a log-in has none)", ofScores: " (the scores make it)"}[p]
+		}
+	}
+	return ""
+}
+
+func newLanguage(p purpose) (*language, error) {
 	subset := env.NewLibrarySubset().SetDisableMacros(true)
 	for _, name := range []string{
 		operators.Conditional, operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.Equals, operators.NotEquals,
@@ -44,16 +77,14 @@ func newLanguage(score bool) (*language, error) {
 		cel.ParserRecursionLimit(maxDepth), cel.ParserExpressionSizeLimit(maxCondition),
 	}
 	of := map[risk.Kind]*cel.Type{risk.Number: cel.IntType, risk.Truth: cel.BoolType, risk.Word: cel.StringType}
-	for _, t := range risk.Terms() {
-		if t.Name != "score" || score {
-			options = append(options, cel.Variable(t.Name, of[t.Kind]))
-		}
+	for _, t := range p.terms() {
+		options = append(options, cel.Variable(t.Name, of[t.Kind]))
 	}
 	e, err := cel.NewCustomEnv(options...)
 	if err != nil {
 		return nil, fmt.Errorf("policy: the language of conditions: %w", err)
 	}
-	return &language{e}, nil
+	return &language{e, p}, nil
 }
 
 // azn is azn("20.00"): the amount in qəpik, written when the policy is loaded.
@@ -77,6 +108,7 @@ type condition struct {
 	program cel.Program
 	needs   []string // facts it speaks of
 	edges   []int64  // numbers it compares with
+	cost    int      // at most
 }
 
 // compile reads a condition. The error says where in it the fault is.
@@ -95,7 +127,7 @@ func (l *language) compile(text string) (*condition, error) {
 			if strings.HasPrefix(message, "found no matching overload for '_") {
 				message += " (both sides need to be numbers, or both text)"
 			}
-			parts = append(parts, fmt.Sprintf("column %d: %s", e.Location.Column()+1, message))
+			parts = append(parts, fmt.Sprintf("column %d: %s%s", e.Location.Column()+1, message, l.of.why(message)))
 		}
 		return nil, errors.New(strings.Join(parts, "; "))
 	}
@@ -113,7 +145,8 @@ func (l *language) compile(text string) (*condition, error) {
 	if cost.Max > maxCost {
 		return nil, fmt.Errorf("may cost %d, and %d is the most: make several rules of it", cost.Max, maxCost)
 	}
-	c.program, err = l.env.Program(checked, cel.CostLimit(maxCost), cel.EvalOptions(cel.OptOptimize))
+	c.cost = int(cost.Max)
+	c.program, err = l.env.Program(checked, cel.EvalOptions(cel.OptOptimize))
 	return c, err
 }
 

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -28,22 +27,36 @@ const (
 //go:embed default.yaml
 var shipped []byte
 
-// Default is the policy the server ships with.
+//go:embed recommended.yaml
+var recommended []byte
+
+// Default is the policy the server ships with. It is in force where the bank names
+// none of its own.
 var Default = sync.OnceValue(func() risk.Policy {
-	p, err := Parse(shipped)
-	if err != nil {
-		panic(err) // it is tested
-	}
+	p := must(shipped)
 	p.BuiltIn = true
 	return p
 })
+
+// Recommended is a policy for an Azerbaijani bank that uses all the server knows of a
+// payment, for the bank to begin its own from. It is version 2.
+var Recommended = sync.OnceValue(func() risk.Policy { return must(recommended) })
+
+func must(text []byte) risk.Policy {
+	p, err := Parse(text)
+	if err != nil {
+		panic(err) // it is tested
+	}
+	return p
+}
 
 // file is the policy as it is written.
 type file struct {
 	Version       int64  `yaml:"version"`
 	EffectiveFrom string `yaml:"effective_from"`
 	Login         struct {
-		ACR string `yaml:"acr"`
+		ACR   string      `yaml:"acr"`
+		Rules []loginRule `yaml:"rules"`
 	} `yaml:"login"`
 	Payments struct {
 		ACR       string `yaml:"acr"`
@@ -56,12 +69,15 @@ type file struct {
 			InSum   string `yaml:"in_sum"`
 			Highest int64  `yaml:"highest_score"`
 		} `yaml:"low_value"`
+		Exemptions exemptions `yaml:"exemptions"`
 	} `yaml:"payments"`
 	Signals struct {
 		Missing int64 `yaml:"missing"`
 	} `yaml:"signals"`
-	Scores []score `yaml:"scores"`
-	Rules  []rule  `yaml:"rules"`
+	Scores     []score     `yaml:"scores"`
+	Rules      []rule      `yaml:"rules"`
+	Limits     limits      `yaml:"limits"`
+	Exceptions []exception `yaml:"exceptions"`
 }
 
 type score struct {
@@ -69,6 +85,8 @@ type score struct {
 	Text   string `yaml:"text"`
 	Points int64  `yaml:"points"`
 	When   string `yaml:"when"`
+	From   string `yaml:"from"`
+	Until  string `yaml:"until"`
 }
 
 type rule struct {
@@ -77,20 +95,21 @@ type rule struct {
 	When     string `yaml:"when"`
 	Decision string `yaml:"decision"`
 	Shown    string `yaml:"shown"`
+	From     string `yaml:"from"`
+	Until    string `yaml:"until"`
 }
 
 // Parse reads a policy. The error is Faults: all there are, but for text that is
 // not YAML or has unknown members, where it is the first.
 func Parse(text []byte) (risk.Policy, error) {
-	r := &reader{codes: map[string]bool{}}
+	r := &reader{codes: map[string]bool{}, languages: map[purpose]*language{}}
 	f, ok := r.open(text)
 	if !ok {
 		return risk.Policy{}, r.faults.err()
 	}
 	p := risk.Policy{Version: int(r.number("version", f.Version, 1, 1<<31-1)), Source: slices.Clone(text)}
-	var err error
-	if p.From, err = time.Parse(time.RFC3339, f.EffectiveFrom); r.need("effective_from") && err != nil {
-		r.fault("effective_from", `needs to be a time such as "2027-01-01T00:00:00+04:00"`)
+	if r.need("effective_from") {
+		p.From = r.time("effective_from", f.EffectiveFrom)
 	}
 	p.LoginACR = r.choice("login.acr", f.Login.ACR, "single", "strong")
 	if p.PaymentACR = f.Payments.ACR; r.need("payments.acr") && p.PaymentACR != "linked" {
@@ -107,7 +126,11 @@ func Parse(text []byte) (risk.Policy, error) {
 	if p.LowValueEach > p.LinkedUpTo {
 		r.fault("payments.low_value.each", "is more than payments.proof_up_to")
 	}
+	p.Limits = r.limits(f.Limits)
+	r.exempt(f.Payments.Exemptions, &p)
+	r.login(f.Login.Rules, &p)
 	r.conditions(f, &p)
+	r.exceptions(f.Exceptions, &p)
 	if err := r.faults.err(); err != nil {
 		return risk.Policy{}, err
 	}
@@ -116,19 +139,18 @@ func Parse(text []byte) (risk.Policy, error) {
 
 // conditions compiles the scores and rules.
 func (r *reader) conditions(f file, p *risk.Policy) {
-	r.list("scores", len(f.Scores))
-	r.list("rules", len(f.Rules))
-	if len(r.faults) > 0 && len(f.Scores)+len(f.Rules) > 2*maxRules {
-		return
-	}
-	for i, s := range f.Scores {
+	r.list("scores", len(f.Scores), maxRules)
+	r.list("rules", len(f.Rules), maxRules)
+	for i, s := range f.Scores[:min(len(f.Scores), maxRules)] {
 		at := fmt.Sprintf("scores[%d].", i)
 		r.named(at, s.Code, s.Text)
+		from, until := r.span(at, s.From, s.Until)
 		p.Scores = append(p.Scores, risk.Score{
-			Code: s.Code, Text: s.Text, Points: int(r.number(at+"points", s.Points, 1, risk.MaxScore)), When: r.when(at+"when", s.When, false),
+			Code: s.Code, Text: s.Text, Points: int(r.number(at+"points", s.Points, 1, risk.MaxScore)), When: r.when(at+"when", s.When, ofScores),
+			From: from, Until: until,
 		})
 	}
-	for i, u := range f.Rules {
+	for i, u := range f.Rules[:min(len(f.Rules), maxRules)] {
 		at := fmt.Sprintf("rules[%d].", i)
 		r.named(at, u.Code, u.Text)
 		d := risk.Demand{Decision: risk.StepUp}
@@ -138,18 +160,19 @@ func (r *reader) conditions(f file, p *risk.Policy) {
 		if r.has(at + "shown") {
 			d.Shown = r.choice(at+"shown", u.Shown, "none", "agent", "device")
 		}
-		p.Rules = append(p.Rules, risk.Rule{Code: u.Code, Text: u.Text, Demand: d, When: r.when(at+"when", u.When, true)})
+		from, until := r.span(at, u.From, u.Until)
+		p.Rules = append(p.Rules, risk.Rule{Code: u.Code, Text: u.Text, Demand: d, When: r.when(at+"when", u.When, ofRules), From: from, Until: until})
 	}
 }
 
 // list checks that a list is there, also when it is empty: a file that was cut off
 // would ask less than it says.
-func (r *reader) list(path string, n int) {
+func (r *reader) list(path string, n, most int) {
 	if _, is := r.nodes[path].(*ast.SequenceNode); r.need(path) && !is {
 		r.fault(path, "needs to be a list; [] where there is nothing")
 	}
-	if n > maxRules {
-		r.fault(path, fmt.Sprintf("holds %d, and %d is the most", n, maxRules))
+	if n > most {
+		r.fault(path, fmt.Sprintf("holds %d, and %d is the most", n, most))
 	}
 }
 
@@ -170,23 +193,20 @@ func (r *reader) named(at, code, text string) {
 	}
 }
 
-// when compiles a condition, in the language of scores or of rules.
-func (r *reader) when(path, text string, rules bool) risk.Condition {
+// when compiles a condition, in the language of what it is for.
+func (r *reader) when(path, text string, of purpose) risk.Condition {
 	if !r.need(path) {
 		return nil
 	}
-	lang := &r.scores
-	if rules {
-		lang = &r.rules
-	}
-	if *lang == nil {
-		var err error
-		if *lang, err = newLanguage(rules); err != nil {
+	if r.languages[of] == nil {
+		lang, err := newLanguage(of)
+		if err != nil {
 			r.fault(path, err.Error())
 			return nil
 		}
+		r.languages[of] = lang
 	}
-	c, err := (*lang).compile(text)
+	c, err := r.languages[of].compile(text)
 	if err != nil {
 		r.fault(path, err.Error())
 		return nil

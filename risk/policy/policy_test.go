@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"mohur/risk"
 	"mohur/risk/policy"
@@ -115,7 +116,7 @@ func TestCheckWarnsOfALowerDemand(t *testing.T) {
 		`score > 20 && score < 45`:             "a score of 45 asks for less than one of 44",
 		`malware && amount == azn("700.00")`:   "an amount of 700.01 asks for less than one of 700.00",
 		`hour >= 22 && amount < azn("600.00")`: "an amount of 600.00 asks for less than one of 599.99",
-		`payee_new`:                            "the rule it speaks of payee_new, which the server does not know yet",
+		`device_known`:                         "device_known is not known of every payment: where it is not, these hold wherever their answer depends on it: rule it",
 	} {
 		p, err := policy.Parse([]byte(head + "rules:\n  - {code: it, text: why, decision: held, when: '" + when + "'}\n"))
 		if err != nil {
@@ -129,7 +130,7 @@ func TestCheckWarnsOfALowerDemand(t *testing.T) {
 		t.Errorf("the shipped policy: %q", got)
 	}
 	for _, w := range policy.Check(bank(t)) {
-		if !strings.Contains(w, "the server does not know yet") {
+		if !strings.Contains(w, "not known of every payment") {
 			t.Errorf("the bank's policy: %s", w)
 		}
 	}
@@ -147,7 +148,26 @@ func TestTheDocumentIsTrue(t *testing.T) {
 	if err != nil || len(p.Rules) != 3 {
 		t.Errorf("%d rules, %v", len(p.Rules), err)
 	}
-	known, later, _ := strings.Cut(string(text), "Defined, not filled yet:")
+	for i, at := range []string{"## Exemptions\n", "## Rules on log-ins\n", "## Exceptions\n"} {
+		_, example, _ := strings.Cut(string(text), at)
+		_, example, _ = strings.Cut(example, "```yaml\n")
+		example, _, _ = strings.Cut(example, "```")
+		_, inner, _ := strings.Cut(example, "\n")
+		whole := []string{
+			strings.Replace(string(policy.Recommended().Source), "  low_value:\n", inner+"  low_value:\n", 1),
+			with("login:\n  acr: strong\n", example),
+			strings.Replace(string(policy.Recommended().Source), "exceptions: []", example, 1),
+		}[i]
+		if i == 0 { // in place of the pack that is off
+			before, after, _ := strings.Cut(whole, "  # All of these are off")
+			_, after, _ = strings.Cut(after, "# Points for each signal")
+			whole = before + "# Points for each signal" + after
+		}
+		if _, err := policy.Parse([]byte(whole)); err != nil || example == "" {
+			t.Errorf("%s: %v", at, err)
+		}
+	}
+	known, later, _ := strings.Cut(string(text), "Missing where what they rest on is not told:")
 	for _, term := range risk.Terms() {
 		part := later
 		if term.Given {
@@ -162,7 +182,7 @@ func TestTheDocumentIsTrue(t *testing.T) {
 // Clause 5.24: no text makes the reader panic, and whatever it takes decides without
 // one.
 func FuzzParse(f *testing.F) {
-	for _, name := range []string{"default.yaml", "testdata/bank.yaml", "testdata/faults.yaml"} {
+	for _, name := range []string{"default.yaml", "recommended.yaml", "testdata/bank.yaml", "testdata/faults.yaml", "testdata/parts.yaml"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			f.Fatal(err)
@@ -178,6 +198,19 @@ func FuzzParse(f *testing.F) {
 		r := p.Payment(risk.Payment{Minor: 1 << 40, Currency: "AZN"})
 		if r.Decision == risk.Approved && p.LowValueEach < 1<<40 {
 			t.Errorf("approved: %+v", r)
+		}
+		if l := p.Login(risk.Signals{}, nil, p.From); l.ACR != "single" && l.ACR != "strong" || l.Decision != risk.StepUp && l.Decision != risk.Rejected {
+			t.Errorf("a log-in: %+v", l)
+		}
+		for _, e := range p.Exceptions {
+			if d := e.Until.Sub(e.From); d <= 0 || d > 92*24*time.Hour {
+				t.Errorf("an exception of %s", d)
+			}
+		}
+		for i, b := range p.Exemptions.TRA {
+			if b.Rate > risk.ReferenceBands()[i].Rate || b.UpTo > 950_00 {
+				t.Errorf("a band of %+v", b)
+			}
 		}
 	})
 }

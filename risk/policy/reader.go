@@ -49,10 +49,10 @@ func (f Faults) err() error {
 
 // reader knows where each member of the text stands.
 type reader struct {
-	nodes         map[string]ast.Node // by field
-	codes         map[string]bool
-	scores, rules *language
-	faults        Faults
+	nodes     map[string]ast.Node // by field
+	codes     map[string]bool
+	languages map[purpose]*language
+	faults    Faults
 }
 
 // open decodes the text, strictly: no unknown or repeated members, no aliases, one
