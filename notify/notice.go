@@ -17,10 +17,17 @@ type Notice struct {
 	Sealed    []byte    `json:"sealed"`
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"` // not worth sending afterwards
+	// To is the address, sealed under the customer's key at ToPlace; not there: where the
+	// customer is reached over the channel when it is sent.
+	To    []byte    `json:"to,omitempty"`
+	DueAt time.Time `json:"due_at,omitzero"` // the customer is to be told until then (clauses 4.3.5, 4.7); not there: nobody promised when
 }
 
 // Place is where a notice's sealed text belongs.
 func Place(id string) string { return "notice/" + id }
+
+// ToPlace is where a notice's sealed address belongs.
+func ToPlace(id string) string { return "notice/to/" + id }
 
 // Queue adds a notice to the outbox.
 type Queue struct{ Notice Notice }

@@ -45,8 +45,12 @@ type Customer struct {
 	Roles           []Role        `json:"roles,omitempty"`    // of a member of staff
 	JoinedAt        time.Time     `json:"joined_at,omitzero"` // of a member of staff: his first log-in
 	State           CustomerState `json:"state"`
-	Since           time.Time     `json:"since,omitzero"`   // of the last change of State: sessions and attempts before it are dead
-	Reason          string        `json:"reason,omitempty"` // of a suspension
+	Since           time.Time     `json:"since,omitzero"`       // of the last change of State: sessions and attempts before it are dead
+	Reason          string        `json:"reason,omitempty"`     // of a suspension
+	Class           Class         `json:"class,omitempty"`      // the same; "" where nobody said it
+	Quiet           bool          `json:"quiet,omitempty"`      // he is suspended and was not told
+	Bars            []Bar         `json:"bars,omitempty"`       // channels that were stopped, by name
+	ContactsAt      time.Time     `json:"contacts_at,omitzero"` // when his contacts were last set or changed
 	CreatedAt       time.Time     `json:"created_at"`
 	UpdatedAt       time.Time     `json:"updated_at"`
 	Version         uint64        `json:"version"`
@@ -91,6 +95,7 @@ type Store interface {
 	Clients(ctx context.Context) ([]Client, error)
 	// Staff returns every member of staff, by id.
 	Staff(ctx context.Context) ([]Customer, error)
+	Holder(ctx context.Context, id string) (Holder, error)
 }
 
 // ValidName bounds the ids a bank gives to people and references: 1 to 64 of

@@ -5,14 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"mohur/audit"
 	"mohur/ident"
-	"mohur/notify"
 	"mohur/problem"
 	"mohur/seal"
 	"mohur/settle"
@@ -25,6 +22,9 @@ type Service struct {
 	Keys    *seal.Keyring
 	Audit   *audit.Drafter
 	Now     func() time.Time
+	// SuspensionDue and ResumptionDue say within what time a customer is told of either;
+	// 0: 24 hours.
+	SuspensionDue, ResumptionDue time.Duration
 	// NoContract lets a customer be kept without contract and KYC references.
 	NoContract bool
 
@@ -72,7 +72,7 @@ func (s *Service) Put(ctx context.Context, cmd PutCommand, proof settle.Effect) 
 		if err != nil && !created {
 			return Customer{}, false, problem.Away(err)
 		}
-		next, err := s.next(ctx, cmd, old, created, proof != nil)
+		next, told, err := s.next(ctx, cmd, old, created, proof != nil)
 		if err != nil {
 			return Customer{}, false, err
 		}
@@ -80,11 +80,11 @@ func (s *Service) Put(ctx context.Context, cmd PutCommand, proof settle.Effect) 
 		if created {
 			name = "customer.created"
 		}
-		effects := []settle.Effect{SaveCustomer{next}}
+		effects := append([]settle.Effect{SaveCustomer{next}}, told...)
 		if proof != nil {
 			effects = append(effects, proof)
 		}
-		r, err := s.settle(ctx, effects, s.event(cmd.Caller, next, name, string(next.State), "", nil))
+		r, err := s.settle(ctx, effects, s.event(cmd.Caller, next, name, string(next.State), "", map[string]any{"contacts_changed": len(told) > 0}))
 		if err != nil {
 			return Customer{}, false, err
 		}
@@ -95,35 +95,41 @@ func (s *Service) Put(ctx context.Context, cmd PutCommand, proof settle.Effect) 
 	return Customer{}, false, problem.New(problem.Conflict, "the customer is being changed by somebody else")
 }
 
-// next is the customer as it will be.
-func (s *Service) next(ctx context.Context, cmd PutCommand, c Customer, created, proven bool) (Customer, error) {
+// next is the customer as it will be, and the notices of a change of contacts.
+func (s *Service) next(ctx context.Context, cmd PutCommand, c Customer, created, proven bool) (_ Customer, told []settle.Effect, err error) {
 	now := s.Now().UTC()
 	if created {
 		key, err := s.Keys.New(ctx, "customer/"+cmd.ID)
 		if err != nil {
-			return Customer{}, problem.Away(err)
+			return Customer{}, nil, problem.Away(err)
 		}
-		c = Customer{ID: cmd.ID, Pseudonym: ident.New("p"), Key: key, State: CustomerActive, CreatedAt: now}
+		c = Customer{ID: cmd.ID, Pseudonym: ident.New("p"), Key: key, State: CustomerActive, ContactsAt: now, CreatedAt: now}
 	} else {
 		was, err := s.Profile(ctx, c)
 		if err != nil {
-			return Customer{}, err
+			return Customer{}, nil, err
 		}
-		if (was.Phone != cmd.Profile.Phone || was.Email != cmd.Profile.Email) && !proven {
-			return Customer{}, problem.New(problem.ProofRequired, "a change of contacts needs a proof of the customer")
+		if was.Phone != cmd.Profile.Phone || was.Email != cmd.Profile.Email {
+			if !proven {
+				return Customer{}, nil, problem.New(problem.ProofRequired, "a change of contacts needs a proof of the customer")
+			}
+			c.ContactsAt = now
+			if told, err = s.tellContacts(ctx, c, was, cmd.Profile); err != nil {
+				return Customer{}, nil, err
+			}
 		}
 	}
 	plain, err := json.Marshal(cmd.Profile)
 	if err != nil {
-		return Customer{}, err
+		return Customer{}, nil, err
 	}
 	if c.Sealed, err = s.Keys.Seal(ctx, c.Key, ProfilePlace(c.ID), plain); err != nil {
-		return Customer{}, problem.Away(err)
+		return Customer{}, nil, problem.Away(err)
 	}
 	c.Locale, c.Segment = cmd.Locale, cmd.Segment
 	c.ContractRef, c.ContractVersion, c.KYCRef = cmd.ContractRef, cmd.ContractVersion, cmd.KYCRef
 	c.UpdatedAt, c.Version = now, c.Version+1
-	return c, nil
+	return c, told, nil
 }
 
 // Profile opens a customer's name and contacts.
@@ -153,87 +159,9 @@ func (s *Service) Get(ctx context.Context, id string) (Customer, error) {
 
 // SetState suspends or resumes a customer. Sessions and open attempts die with
 // it: every use of one reads the customer's state.
-// The customer is told, unless the law forbids to tip him off: a notice that is
-// held back is itself evidence (clauses 4.3.5, 4.7).
+// tell says whether the customer is told. Suspend and Resume say more.
 func (s *Service) SetState(ctx context.Context, by Caller, id string, to CustomerState, reason string, tell bool) (Customer, error) {
-	if IsStaff(id) {
-		return Customer{}, problem.New(problem.NotFound, "there is no such customer")
-	}
-	return s.setState(ctx, by, id, to, reason, tell)
-}
-
-func (s *Service) setState(ctx context.Context, by Caller, id string, to CustomerState, reason string, tell bool) (Customer, error) {
-	var check problem.Check
-	check.Unless(reason != "" && len(reason) <= 500, "reason", "needs 1 to 500 bytes")
-	if err := check.Err(); err != nil {
-		return Customer{}, err
-	}
-	for range 16 {
-		c, err := s.Get(ctx, id)
-		if err != nil {
-			return Customer{}, err
-		}
-		if c.State == to {
-			who := "the customer"
-			if IsStaff(id) {
-				who = "the member of staff"
-			}
-			return Customer{}, problem.New(problem.Conflict, who+" is "+string(to)+" already")
-		}
-		c, effects, event, err := s.moved(ctx, by, c, to, reason, tell, nil)
-		if err != nil {
-			return Customer{}, err
-		}
-		r, err := s.settle(ctx, effects, event)
-		if err != nil {
-			return Customer{}, err
-		}
-		if r.Outcome == settle.Done {
-			return c, nil
-		}
-	}
-	return Customer{}, problem.New(problem.Conflict, "the customer is being changed by somebody else")
-}
-
-// moved is the customer in another state, with what is settled for it.
-func (s *Service) moved(ctx context.Context, by Caller, c Customer, to CustomerState, reason string, tell bool, more map[string]any) (Customer, []settle.Effect, audit.Event, error) {
-	c.State, c.Reason, c.UpdatedAt, c.Version = to, reason, s.Now().UTC(), c.Version+1
-	c.Since = c.UpdatedAt
-	name := map[CustomerState]string{CustomerActive: "customer.resumed", CustomerSuspended: "customer.suspended"}[to]
-	if IsStaff(c.ID) {
-		name = "staff" + strings.TrimPrefix(name, "customer")
-	}
-	effects := []settle.Effect{SaveCustomer{c}}
-	if tell {
-		notice, err := s.notice(ctx, c, "customer-"+string(to))
-		if err != nil {
-			return Customer{}, nil, audit.Event{}, err
-		}
-		effects = append(effects, notice)
-	}
-	detail := map[string]any{"reason": reason, "notice_suppressed": !tell}
-	maps.Copy(detail, more)
-	return c, effects, s.event(by, c, name, string(to), "", detail), nil
-}
-
-// Suspension is what suspending an active customer changes and tells, for whoever
-// settles it together with more; more goes into the evidence.
-func (s *Service) Suspension(ctx context.Context, by Caller, c Customer, reason string, tell bool, more map[string]any) ([]settle.Effect, audit.Event, error) {
-	_, effects, event, err := s.moved(ctx, by, c, CustomerSuspended, reason, tell, more)
-	return effects, event, err
-}
-
-// noticeLife is how long a notice is worth sending.
-const noticeLife = 7 * 24 * time.Hour
-
-func (s *Service) notice(ctx context.Context, c Customer, kind string) (settle.Effect, error) {
-	now := s.Now().UTC()
-	n := notify.Notice{ID: ident.New("no"), Customer: c.ID, Channel: "sms", Kind: kind, CreatedAt: now, ExpiresAt: now.Add(noticeLife)}
-	var err error
-	if n.Sealed, err = s.Keys.Seal(ctx, c.Key, notify.Place(n.ID), []byte(kind)); err != nil {
-		return nil, problem.Away(err)
-	}
-	return notify.Queue{Notice: n}, nil
+	return s.halt(ctx, by, id, to, Halt{Reason: reason, Tell: &tell})
 }
 
 func (s *Service) event(by Caller, c Customer, name, outcome, reason string, more map[string]any) audit.Event {

@@ -149,7 +149,8 @@ func (s *Service) SetStaffState(ctx context.Context, by Caller, id string, to Cu
 	if err != nil {
 		return Customer{}, err
 	}
-	return s.setState(ctx, by, c.ID, to, reason, false)
+	tell := false
+	return s.setState(ctx, by, c.ID, to, Halt{Reason: reason, Tell: &tell})
 }
 
 // SetRoles gives a member of staff other roles. They hold from his next request

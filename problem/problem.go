@@ -14,19 +14,20 @@ type Code string
 
 // The codes of the contract.
 const (
-	Unauthorized         Code = "unauthorized"          // 401: speaks of the caller only
-	Forbidden            Code = "forbidden"             // 403: the role may not
-	AuthenticationFailed Code = "authentication-failed" // 403: the one refusal
-	ProofRequired        Code = "proof-required"        // 403
-	SessionEnded         Code = "session-ended"         // 403
-	InvalidProof         Code = "invalid-dpop-proof"    // 403: of possession of the session's key (RFC 9449 section 12.2)
-	UseNonce             Code = "use-dpop-nonce"        // 403 with DPoP-Nonce
-	NotFound             Code = "not-found"             // 404
-	MethodNotAllowed     Code = "method-not-allowed"    // 405
-	Conflict             Code = "conflict"              // 409
-	IdempotencyConflict  Code = "idempotency-conflict"  // 409: the same key with another body
-	Expired              Code = "expired"               // 410
-	TooLarge             Code = "too-large"             // 413
+	Unauthorized         Code = "unauthorized"                     // 401: speaks of the caller only
+	Forbidden            Code = "forbidden"                        // 403: the role may not
+	AuthenticationFailed Code = "authentication-failed"            // 403: the one refusal
+	ProofRequired        Code = "proof-required"                   // 403
+	SessionEnded         Code = "session-ended"                    // 403
+	InvalidProof         Code = "invalid-dpop-proof"               // 403: of possession of the session's key (RFC 9449 section 12.2)
+	UseNonce             Code = "use-dpop-nonce"                   // 403 with DPoP-Nonce
+	StepUpNeeded         Code = "insufficient-user-authentication" // 403 with WWW-Authenticate (RFC 9470 section 3)
+	NotFound             Code = "not-found"                        // 404
+	MethodNotAllowed     Code = "method-not-allowed"               // 405
+	Conflict             Code = "conflict"                         // 409
+	IdempotencyConflict  Code = "idempotency-conflict"             // 409: the same key with another body
+	Expired              Code = "expired"                          // 410
+	TooLarge             Code = "too-large"                        // 413
 	UnsupportedMedia     Code = "unsupported-media-type"
 	Invalid              Code = "invalid-request"   // 422
 	Locked               Code = "locked"            // 423, staff routes only
@@ -47,7 +48,8 @@ type Error struct {
 	Detail     string
 	Fields     []Field
 	RetryAfter time.Duration
-	Limit      string // of TooMany: which limit, for the metrics; never shown
+	Limit      string  // of TooMany: which limit, for the metrics; never shown
+	StepUp     *StepUp // of StepUpNeeded: what is asked for
 	Err        error
 }
 

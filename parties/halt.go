@@ -1,0 +1,222 @@
+package parties
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"mohur/audit"
+	"mohur/problem"
+	"mohur/settle"
+)
+
+// Class is why a service is stopped, as clause 4.6 tells the cases apart.
+type Class string
+
+// The classes of clause 4.6.
+const (
+	Breach    Class = "breach"    // 4.6.1: the rules or the contract were broken
+	Technical Class = "technical" // 4.6.2: it is technically impossible
+	Legal     Class = "legal"     // 4.6.3: another case that the law names
+)
+
+// Classes are all of them.
+func Classes() []Class { return []Class{Breach, Technical, Legal} }
+
+// Halt is how a customer, or some of his channels, are stopped or let back.
+type Halt struct {
+	Reason   string
+	Class    Class     // of a suspension; "" where nobody said it
+	Channels []Channel // only these; none: the customer as a whole
+	// Tell says whether he is told. nil: he is, unless he is let back from a suspension
+	// that he was not told of.
+	Tell *bool
+}
+
+// Bar is a channel that was stopped for a customer. It stays when the channel is let
+// back: what was begun before Since is dead for good.
+type Bar struct {
+	Channel Channel   `json:"channel"`
+	Stopped bool      `json:"stopped,omitempty"`
+	Since   time.Time `json:"since"` // of the last change
+	Reason  string    `json:"reason"`
+	Class   Class     `json:"class,omitempty"`
+	Quiet   bool      `json:"quiet,omitempty"` // he was not told
+}
+
+// bar is that of a channel, zero if it was never stopped.
+func (c Customer) bar(ch Channel) Bar {
+	i := slices.IndexFunc(c.Bars, func(b Bar) bool { return b.Channel == ch })
+	if i < 0 {
+		return Bar{Channel: ch}
+	}
+	return c.Bars[i]
+}
+
+// Stopped reports whether nothing is granted to the customer over a channel now.
+func (c Customer) Stopped(ch Channel) bool { return c.bar(ch).Stopped }
+
+// Serves reports whether what was begun over a channel at a time may go on: the
+// customer and the channel were active ever since.
+func (c Customer) Serves(ch Channel, begun time.Time) bool {
+	b := c.bar(ch)
+	return c.State == CustomerActive && !begun.Before(c.Since) && !b.Stopped && !begun.Before(b.Since)
+}
+
+// Check refuses, in a field's words, what can never be done.
+func (h Halt) Check(to CustomerState) error {
+	var c problem.Check
+	c.Unless(h.Reason != "" && len(h.Reason) <= 500, "reason", "needs 1 to 500 bytes")
+	c.Unless(h.Class == "" || to == CustomerSuspended, "class", "goes with a suspension only")
+	c.Unless(h.Class == "" || slices.Contains(Classes(), h.Class), "class", "needs to be breach, technical or legal")
+	for i, ch := range h.Channels {
+		c.Unless(slices.Contains(Channels(), ch) && !slices.Contains(h.Channels[:i], ch), "channels", "needs each of pc, internet and mobile at most once")
+	}
+	return c.Err()
+}
+
+// Suspend stops a customer or some of his channels (clause 4.6). What lives on them
+// dies with it: every use of a session or an attempt reads the customer.
+func (s *Service) Suspend(ctx context.Context, by Caller, id string, h Halt) (Customer, error) {
+	return s.halt(ctx, by, id, CustomerSuspended, h)
+}
+
+// Resume lets a customer or some of his channels back (clause 4.7). What was begun
+// before stays dead.
+func (s *Service) Resume(ctx context.Context, by Caller, id string, h Halt) (Customer, error) {
+	return s.halt(ctx, by, id, CustomerActive, h)
+}
+
+func (s *Service) halt(ctx context.Context, by Caller, id string, to CustomerState, h Halt) (Customer, error) {
+	if IsStaff(id) {
+		return Customer{}, problem.New(problem.NotFound, "there is no such customer")
+	}
+	return s.setState(ctx, by, id, to, h)
+}
+
+func (s *Service) setState(ctx context.Context, by Caller, id string, to CustomerState, h Halt) (Customer, error) {
+	if err := h.Check(to); err != nil {
+		return Customer{}, err
+	}
+	for range 16 {
+		c, err := s.Get(ctx, id)
+		if err != nil {
+			return Customer{}, err
+		}
+		if err := h.fits(c, to); err != nil {
+			return Customer{}, err
+		}
+		c, effects, event, err := s.moved(ctx, by, c, to, h, nil)
+		if err != nil {
+			return Customer{}, err
+		}
+		r, err := s.settle(ctx, effects, event)
+		if err != nil {
+			return Customer{}, err
+		}
+		if r.Outcome == settle.Done {
+			return c, nil
+		}
+	}
+	return Customer{}, problem.New(problem.Conflict, "the customer is being changed by somebody else")
+}
+
+// fits refuses what would change nothing.
+func (h Halt) fits(c Customer, to CustomerState) error {
+	if len(h.Channels) > 0 {
+		if !slices.ContainsFunc(h.Channels, func(ch Channel) bool { return c.Stopped(ch) != (to == CustomerSuspended) }) {
+			return problem.New(problem.Conflict, "the channels are "+string(to)+" already")
+		}
+		return nil
+	}
+	if c.State == to {
+		who := "the customer"
+		if IsStaff(c.ID) {
+			who = "the member of staff"
+		}
+		return problem.New(problem.Conflict, who+" is "+string(to)+" already")
+	}
+	return nil
+}
+
+// moved is the customer in another state, with what is settled for it.
+//
+// He is told, unless the law forbids to tip him off: a notice that is held back is
+// itself evidence (clauses 4.3.5, 4.7).
+func (s *Service) moved(ctx context.Context, by Caller, c Customer, to CustomerState, h Halt, more map[string]any) (Customer, []settle.Effect, audit.Event, error) {
+	now := s.Now().UTC()
+	var moved []Channel
+	quiet := c.Quiet
+	if len(h.Channels) > 0 {
+		c.Bars, moved, quiet = barred(c.Bars, h, to, now)
+	} else {
+		c.State, c.Reason, c.Class, c.Quiet, c.Since = to, h.Reason, h.Class, to == CustomerSuspended && h.silent(), now
+	}
+	tell := !h.silent() && (to == CustomerSuspended || h.Tell != nil || !quiet)
+	c.UpdatedAt, c.Version = now, c.Version+1
+	name := map[CustomerState]string{CustomerActive: "customer.resumed", CustomerSuspended: "customer.suspended"}[to]
+	if IsStaff(c.ID) {
+		name = "staff" + strings.TrimPrefix(name, "customer")
+	}
+	detail := map[string]any{"reason": h.Reason, "notice_suppressed": !tell}
+	if h.Class != "" {
+		detail["class"] = h.Class
+	}
+	kind := "customer-" + string(to)
+	if len(moved) > 0 {
+		detail["channels"], kind = moved, "channel-"+string(to)
+	}
+	effects := []settle.Effect{SaveCustomer{c}}
+	if tell {
+		n := s.notice(c, kind)
+		n.DueAt = n.CreatedAt.Add(s.due(to))
+		notice, err := s.sealed(ctx, c, n, kind, "")
+		if err != nil {
+			return Customer{}, nil, audit.Event{}, err
+		}
+		effects, detail["notice_due"] = append(effects, notice), n.DueAt
+	}
+	maps.Copy(detail, more)
+	return c, effects, s.event(by, c, name, string(to), "", detail), nil
+}
+
+// silent: the customer is not to be told.
+func (h Halt) silent() bool { return h.Tell != nil && !*h.Tell }
+
+// barred are the bars after a halt, and the channels that it changes; quiet says that
+// the customer was not told of the suspension of one of them.
+func barred(bars []Bar, h Halt, to CustomerState, now time.Time) (_ []Bar, moved []Channel, quiet bool) {
+	bars = slices.Clone(bars)
+	for _, ch := range h.Channels {
+		was := Customer{Bars: bars}.bar(ch)
+		if was.Stopped == (to == CustomerSuspended) {
+			continue
+		}
+		moved, quiet = append(moved, ch), quiet || was.Quiet
+		bars = slices.DeleteFunc(bars, func(b Bar) bool { return b.Channel == ch })
+		bars = append(bars, Bar{Channel: ch, Stopped: to == CustomerSuspended, Since: now, Reason: h.Reason, Class: h.Class, Quiet: to == CustomerSuspended && h.silent()})
+	}
+	slices.SortFunc(bars, func(a, b Bar) int { return cmp.Compare(a.Channel, b.Channel) })
+	return bars, moved, quiet
+}
+
+// DefaultDue is within what time a customer is told of a suspension or its end, where
+// the contract says nothing else (clauses 4.3.5, 4.7).
+const DefaultDue = 24 * time.Hour
+
+func (s *Service) due(to CustomerState) time.Duration {
+	if to == CustomerSuspended {
+		return cmp.Or(s.SuspensionDue, DefaultDue)
+	}
+	return cmp.Or(s.ResumptionDue, DefaultDue)
+}
+
+// Suspension is what suspending an active customer changes and tells, for whoever
+// settles it together with more; more goes into the evidence.
+func (s *Service) Suspension(ctx context.Context, by Caller, c Customer, reason string, tell bool, more map[string]any) ([]settle.Effect, audit.Event, error) {
+	_, effects, event, err := s.moved(ctx, by, c, CustomerSuspended, Halt{Reason: reason, Tell: &tell}, more)
+	return effects, event, err
+}
