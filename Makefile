@@ -21,6 +21,7 @@ SOAK ?= 10m
 SOAK_OUT ?= $(CURDIR)/var/soak
 TOKENS ?= 60000
 KEYS ?= 1000000
+DECISIONS ?= 1000000
 
 .PHONY: help
 help: ## this list
@@ -71,6 +72,10 @@ slow: setup ## 10,000 slow connections beside log-ins, without the race detector
 .PHONY: import-million
 import-million: setup ## import KEYS (1000000) tokens from PSKC: time, processor, memory, a kill in the middle
 	MOHUR_IMPORT_KEYS=$(KEYS) go test -count=1 -timeout 5h -run ImportMillion -v ./cmd/mohur
+
+.PHONY: simulate-million
+simulate-million: setup ## write DECISIONS (1000000) decisions and try a policy on them: time and memory
+	MOHUR_DECISIONS=$(DECISIONS) go test -count=1 -timeout 1h -run SimulateMillion -v ./store/bolt
 
 .PHONY: soak
 soak: setup ## the server under everything at once for SOAK (10m); profiles go to SOAK_OUT

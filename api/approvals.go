@@ -27,19 +27,24 @@ type deed struct {
 
 // deeds is the whole list. Each is one write, which its approval goes along with.
 // Cancelling takes two people by clause 4.6, reinstating by 4.7, unlocking by RTS
-// Art. 4(3)(b), destroying and seeds in the clear by 5.20, and who the staff are by
-// 5.3.6.
+// Art. 4(3)(b), destroying and seeds in the clear by 5.20, who the staff are by 5.3.6,
+// and a policy by 5.2.
 var deeds = map[string]deed{
-	"POST /v1/customers/:id/resume":  twoPeople(supervisor, outsideDevelopment, (*exchange).resumeCustomer),
-	"POST /v1/tokens/:ref/resume":    twoPeople(supervisor, outsideDevelopment, (*exchange).resumeToken),
-	"POST /v1/tokens/:ref/unlock":    twoPeople(supervisor, outsideDevelopment, (*exchange).unlockToken),
-	"POST /v1/tokens/:ref/revoke":    twoPeople(supervisor, outsideDevelopment, (*exchange).revokeToken),
-	"POST /v1/tokens/:ref/destroy":   twoPeople(supervisor, outsideDevelopment, (*exchange).destroyToken),
-	"POST /v1/token-imports":         twoPeople(operator, outsideDevelopment, (*exchange).permitImport),
-	"POST /v1/staff":                 twoPeople(admin, (*exchange).supervised, (*exchange).postStaff),
-	"PUT /v1/staff/:id/roles":        twoPeople(admin, (*exchange).supervised, (*exchange).putRoles),
-	"POST /v1/staff/:id/resume":      twoPeople(admin, (*exchange).supervised, (*exchange).resumeStaff),
-	"POST /v1/staff/:id/invitations": twoPeople(admin, (*exchange).standing, (*exchange).inviteStaff),
+	"POST /v1/customers/:id/resume":     twoPeople(supervisor, outsideDevelopment, (*exchange).resumeCustomer),
+	"PUT /v1/holders/:id":               twoPeople(operator, outsideDevelopment, (*exchange).putHolder),
+	"POST /v1/tokens/:ref/resume":       twoPeople(supervisor, outsideDevelopment, (*exchange).resumeToken),
+	"POST /v1/tokens/:ref/unlock":       twoPeople(supervisor, outsideDevelopment, (*exchange).unlockToken),
+	"POST /v1/tokens/:ref/revoke":       twoPeople(supervisor, outsideDevelopment, (*exchange).revokeToken),
+	"POST /v1/tokens/:ref/destroy":      twoPeople(supervisor, outsideDevelopment, (*exchange).destroyToken),
+	"PUT /v1/customers/:id/accounts":    twoPeople(operator, outsideDevelopment, (*exchange).putAccounts),
+	"POST /v1/exemptions/tra/give-back": twoPeople(security, outsideDevelopment, (*exchange).giveBack),
+	"POST /v1/token-imports":            twoPeople(operator, outsideDevelopment, (*exchange).permitImport),
+	"POST /v1/staff":                    twoPeople(admin, (*exchange).supervised, (*exchange).postStaff),
+	"PUT /v1/staff/:id/roles":           twoPeople(admin, (*exchange).supervised, (*exchange).putRoles),
+	"POST /v1/staff/:id/resume":         twoPeople(admin, (*exchange).supervised, (*exchange).resumeStaff),
+	"POST /v1/staff/:id/invitations":    twoPeople(admin, (*exchange).standing, (*exchange).inviteStaff),
+	"PUT /v1/policy":                    twoPeople(security, outsideDevelopment, (*exchange).putPolicy),
+	"PUT /v1/rates":                     twoPeople(core, (*exchange).ratesJump, (*exchange).putRates),
 }
 
 func twoPeople[In any](roles []parties.Role, needs func(*exchange, context.Context) (bool, error), f func(*exchange, context.Context, In) (reply, error)) deed {

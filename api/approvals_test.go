@@ -448,7 +448,7 @@ func TestDeedsHaveTheRolesOfTheirRoutes(t *testing.T) {
 			}
 		}
 	}
-	if n != 10 || api.Deeds() != n {
+	if n == 0 || api.Deeds() != n {
 		t.Errorf("%d of %d acts have a route", n, api.Deeds())
 	}
 }

@@ -4,13 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"mohur/authn"
-	"mohur/canonical"
 	"mohur/parties"
 	"mohur/problem"
 	"mohur/risk"
@@ -33,13 +31,14 @@ type contextIn struct {
 	UserAgent string `json:"user_agent"`
 	DeviceID  string `json:"device_id"`
 	Country   string `json:"country"`
+	Malware   *bool  `json:"malware"`
 }
 
 func (c *contextIn) signals() risk.Signals {
 	if c == nil {
 		return risk.Signals{}
 	}
-	return risk.Signals{IP: c.IP, UserAgent: c.UserAgent, DeviceID: c.DeviceID, Country: c.Country}
+	return risk.Signals{IP: c.IP, UserAgent: c.UserAgent, DeviceID: c.DeviceID, Country: c.Country, Malware: c.Malware}
 }
 
 type beginIn struct {
@@ -49,6 +48,8 @@ type beginIn struct {
 	Action    *actionIn  `json:"action"`
 	Channel   string     `json:"channel"`
 	ACR       string     `json:"acr"`
+	MaxAge    *int64     `json:"max_age"` // whatever it is: a proof is made now
+	Token     string     `json:"access_token"`
 	Binding   string     `json:"binding"`
 	Context   *contextIn `json:"context"`
 	Responses []answerIn `json:"responses"`
@@ -71,6 +72,7 @@ type authenticationOut struct {
 	Ways      [][]string      `json:"ways"`
 	Risk      riskOut         `json:"risk"`
 	ExpiresAt time.Time       `json:"expires_at"`
+	Spent     *bool           `json:"spent,omitzero"` // of a granted action
 	Session   *sessionGrant   `json:"session,omitzero"`
 	Payment   *transactionRef `json:"transaction,omitzero"`
 }
@@ -134,6 +136,9 @@ func (x *exchange) authenticationOf(v authn.View) authenticationOut {
 		ID: a.ID, State: string(a.State), Purpose: string(a.Purpose), Channel: string(a.Channel), ACR: string(a.ACR), Shown: a.Shown, AMR: a.AMR,
 		Challenge: x.challengeOf(v.Text, a.SHA256, a.ExpiresAt), Risk: x.riskOf(a.Score, v.Reasons, a.Reasons, x.server.Authn.Policy().Version), ExpiresAt: a.ExpiresAt.UTC(),
 	}
+	if a.Purpose == authn.Action && a.State == authn.Granted {
+		out.Spent = &a.Spent
+	}
 	for _, o := range a.Offers {
 		m := methodOut{Method: string(o.Method), Credentials: o.Credentials, Question: o.Question, TypeOnDevice: o.Typed, Options: o.Options, Nonce: o.Nonce, Origin: o.Origin}
 		if x.audits() {
@@ -180,7 +185,7 @@ func (x *exchange) begin(ctx context.Context, in beginIn) (reply, error) {
 			return reply{}, err
 		}
 		out.State, out.ACR, out.Shown, out.AMR = string(judged.Attempt.State), string(judged.Attempt.ACR), judged.Attempt.Shown, judged.Attempt.AMR
-		out.Session, out.Payment = sessionGranted(judged.Session), transactionGranted(judged.Transaction)
+		out.Session, out.Payment = x.sessionGranted(judged.Session), transactionGranted(judged.Transaction)
 		if judged.Attempt.State != authn.Pending {
 			break
 		}
@@ -194,35 +199,18 @@ func (x *exchange) opening(in beginIn) (authn.BeginCommand, error) {
 	c.Unless(in.Customer == "" || in.Subject == nil, "customer", "needs either customer or subject")
 	cmd := authn.BeginCommand{
 		Caller: x.by, Customer: in.Customer, Purpose: authn.Purpose(in.Purpose), Channel: parties.Channel(in.Channel), ACR: authn.ACR(in.ACR),
-		Binding: in.Binding, Signals: in.Context.signals(),
+		Binding: in.Binding, Signals: in.Context.signals(), AccessToken: in.Token,
 	}
+	c.Unless(in.MaxAge == nil || *in.MaxAge >= 0 && *in.MaxAge <= 31536000, "max_age", notSeconds)
 	if in.Subject != nil {
 		cmd.Customer = in.Subject.id(&c)
 	}
 	c.Unless(!parties.IsStaff(in.Customer), "customer", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
 	if in.Action != nil {
-		data, err := actionData(in.Action.Data)
-		c.Unless(err == nil, "action.data", "needs to be an object that has a canonical form (RFC 8785)")
-		c.Unless(slices.Contains(actions, in.Action.Name), "action.name", "is no action that can be proven")
-		cmd.Action = &authn.NamedAction{Name: in.Action.Name, Data: data}
+		action := in.Action.named(&c)
+		cmd.Action = &action
 	}
 	return cmd, c.Err()
-}
-
-// actions are the acts a proof can be for.
-var actions = []string{
-	"customer.contacts", "customer.pin", "credential.enroll", "credential.activate", "limits.raise", "payees.add", "approval",
-}
-
-// actionData is the canonical form of what an action is about; nothing is {}.
-func actionData(data jsontext.Value) ([]byte, error) {
-	if len(data) == 0 {
-		return []byte("{}"), nil
-	}
-	if data.Kind() != '{' {
-		return nil, problem.New(problem.Invalid, "not an object")
-	}
-	return canonical.Bytes(data)
 }
 
 // getAuthentication returns an authentication as it stands, never a token.

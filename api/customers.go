@@ -10,7 +10,6 @@ import (
 
 	"mohur/canonical"
 	"mohur/parties"
-	"mohur/payment"
 	"mohur/problem"
 	"mohur/settle"
 )
@@ -50,15 +49,42 @@ type customerOut struct {
 	KYCRef          string    `json:"kyc_ref"`
 	State           string    `json:"state"`
 	Reason          string    `json:"reason,omitzero"`
+	Class           string    `json:"class,omitzero"`
+	Suspended       []barOut  `json:"suspended_channels,omitzero"`
 	CreatedAt       time.Time `json:"created_at"`
 	UpdatedAt       time.Time `json:"updated_at"`
 }
 
-func customerOf(c parties.Customer) customerOut {
-	return customerOut{
+// barOut is a channel that is stopped for a customer.
+type barOut struct {
+	Channel string    `json:"channel"`
+	Since   time.Time `json:"since"`
+	Reason  string    `json:"reason,omitzero"`
+	Class   string    `json:"class,omitzero"`
+}
+
+// customerOf writes a customer. Why one is suspended who was not told of it is for those
+// who decide about it: nobody at a counter can tip him off.
+func (x *exchange) customerOf(c parties.Customer) customerOut {
+	out := customerOut{
 		ID: c.ID, Locale: c.Locale, Segment: c.Segment, ContractRef: c.ContractRef, ContractVersion: c.ContractVersion, KYCRef: c.KYCRef,
-		State: string(c.State), Reason: c.Reason, CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC(),
+		State: string(c.State), Reason: c.Reason, Class: string(c.Class), CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC(),
 	}
+	decides := x.by.Has(parties.Supervisor, parties.Security, parties.Auditor)
+	if c.Quiet && !decides {
+		out.Reason, out.Class = "", ""
+	}
+	for _, b := range c.Bars {
+		if !b.Stopped {
+			continue
+		}
+		bar := barOut{Channel: string(b.Channel), Since: b.Since.UTC(), Reason: b.Reason, Class: string(b.Class)}
+		if b.Quiet && !decides {
+			bar.Reason, bar.Class = "", ""
+		}
+		out.Suspended = append(out.Suspended, bar)
+	}
+	return out
 }
 
 func (o customerOut) named(p parties.Profile) customerOut {
@@ -80,7 +106,7 @@ func (x *exchange) putCustomer(ctx context.Context, in customerIn) (reply, error
 	if err != nil {
 		return reply{}, err
 	}
-	out := reply{status: http.StatusOK, body: customerOf(c).named(cmd.Profile)}
+	out := reply{status: http.StatusOK, body: x.customerOf(c).named(cmd.Profile)}
 	if fresh {
 		out.status = http.StatusCreated
 	}
@@ -129,65 +155,45 @@ func (x *exchange) getCustomer(ctx context.Context) (reply, error) {
 		return reply{}, err
 	}
 	if !x.by.Has(parties.Helpdesk, parties.Operator, parties.Supervisor, parties.Security) {
-		return ok(customerOf(c))
+		return ok(x.customerOf(c))
 	}
 	p, err := x.server.Parties.Profile(ctx, c)
 	if err != nil {
 		return reply{}, err
 	}
-	return ok(customerOf(c).named(p))
+	return ok(x.customerOf(c).named(p))
 }
 
 type stateIn struct {
-	Reason string `json:"reason"`
-	Notify *bool  `json:"notify"` // not there: true
+	Reason   string   `json:"reason"`
+	Class    string   `json:"class"` // with a suspension
+	Channels []string `json:"channels"`
+	Notify   *bool    `json:"notify"` // not there: see parties.Halt
 }
 
+func (in stateIn) halt() parties.Halt {
+	h := parties.Halt{Reason: in.Reason, Class: parties.Class(in.Class), Tell: in.Notify}
+	for _, ch := range in.Channels {
+		h.Channels = append(h.Channels, parties.Channel(ch))
+	}
+	return h
+}
+
+// check refuses a resumption before anybody is asked to decide it.
+func (in stateIn) check(*exchange, bool) error { return in.halt().Check(parties.CustomerActive) }
+
 func (x *exchange) suspendCustomer(ctx context.Context, in stateIn) (reply, error) {
-	return x.setCustomer(ctx, in, parties.CustomerSuspended)
+	c, err := x.server.Parties.Suspend(ctx, x.by, x.id("id"), in.halt())
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(x.customerOf(c))
 }
 
 func (x *exchange) resumeCustomer(ctx context.Context, in stateIn) (reply, error) {
-	return x.setCustomer(ctx, in, parties.CustomerActive)
-}
-
-func (x *exchange) setCustomer(ctx context.Context, in stateIn, to parties.CustomerState) (reply, error) {
-	c, err := x.server.Parties.SetState(ctx, x.by, x.id("id"), to, in.Reason, in.Notify == nil || *in.Notify)
+	c, err := x.server.Parties.Resume(ctx, x.by, x.id("id"), in.halt())
 	if err != nil {
 		return reply{}, err
 	}
-	return ok(customerOf(c))
-}
-
-// limitsOut are the limits of a customer's day and what of them is used up.
-type limitsOut struct {
-	Daily dailyLimit `json:"daily"`
-}
-
-type dailyLimit struct {
-	Limit payment.Money `json:"limit"`
-	Used  payment.Money `json:"used"`
-}
-
-// getLimits returns the limits of a customer (clause 5.32). A front end sees
-// those of the customers who are logged in with it.
-func (x *exchange) getLimits(ctx context.Context) (reply, error) {
-	id := x.id("id")
-	if _, err := x.server.Parties.Get(ctx, id); err != nil {
-		return reply{}, err
-	}
-	if x.by.Only() {
-		live, err := x.liveSessions(ctx, id)
-		if err != nil {
-			return reply{}, err
-		}
-		if len(live) == 0 {
-			return reply{}, problem.New(problem.NotFound, "there is no such customer")
-		}
-	}
-	used, limit, err := x.server.Payments.Day(ctx, id)
-	if err != nil {
-		return reply{}, err
-	}
-	return ok(limitsOut{Daily: dailyLimit{Limit: payment.FromMinor(limit, "AZN"), Used: payment.FromMinor(used, "AZN")}})
+	return ok(x.customerOf(c))
 }

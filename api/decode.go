@@ -16,16 +16,17 @@ import (
 
 const (
 	bodyLimit  = 64 << 10
+	policyRoom = 1 << 20 // a policy of 256 KiB, escaped as JSON text
 	depthLimit = 32
 )
 
 // readJSON returns the body of a request that says it is JSON. What says
 // nothing, or something else, is not guessed at.
-func readJSON(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func readJSON(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if err := checkJSON(r.Header); err != nil {
 		return nil, err
 	}
-	return readBody(w, r, bodyLimit)
+	return readBody(w, r, limit)
 }
 
 func checkJSON(h http.Header) error {

@@ -79,7 +79,7 @@ func receive[In any](x *exchange) (In, error) {
 		return in, nil
 	}
 	free := x.readWithin(x.server.waits.body)
-	body, err := readJSON(x.w, x.r)
+	body, err := readJSON(x.w, x.r, cmp.Or(x.route.room, bodyLimit))
 	if err != nil {
 		return in, err
 	}

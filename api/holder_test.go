@@ -70,6 +70,7 @@ func (s *bound) uses() []use {
 		{"touch", false, with("POST", "/v1/sessions/"+s.id+"/touch", body{"activity": "user"})},
 		{"touch with the token", true, with("POST", "/v1/sessions/"+s.id+"/touch", body{"activity": "user", "access_token": s.token})},
 		{"poll", false, with("POST", "/v1/sessions/"+s.id+"/touch", body{"activity": "poll"})},
+		{"step-up", true, with("POST", "/v1/authentications", body{"purpose": "login", "channel": "internet", "access_token": s.token})},
 		{"payment under the exemption", true, pay("1.00")},
 		{"payment with a proof", true, pay("1500.00")},
 	}

@@ -46,7 +46,7 @@ func newMetrics(r *prometheus.Registry) (*metrics, error) {
 		running: prometheus.NewGauge(prometheus.GaugeOpts{Name: "mohur_http_requests_running", Help: "Requests being answered."}),
 		imports: prometheus.NewGauge(prometheus.GaugeOpts{Name: "mohur_imports_running", Help: "Seed files being read in."}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "mohur_limited_total", Help: "Requests told to come back later, by the limit: caller, strangers, customer, source, customer-failures, source-failures, nameless-source, nameless-client, queue, cards, repeats, imports.",
+			Name: "mohur_limited_total", Help: "Requests told to come back later, by the limit: caller, strangers, customer, source, customer-failures, source-failures, nameless-source, nameless-client, queue, cards, repeats, imports, simulations.",
 		}, []string{"limit"}),
 		replays: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mohur_idempotent_replays_total", Help: "Requests answered with what was recorded for their Idempotency-Key.",

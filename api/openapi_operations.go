@@ -11,7 +11,7 @@ import (
 
 // operations describe the routes, by method and path. A route without one is a
 // failing test.
-var operations = join(watching, managing, serving, handling, enrolling, proving, paying, overseeing, staffing, certifying)
+var operations = join(watching, managing, serving, handling, enrolling, proving, paying, overseeing, staffing, exempting, listing, certifying, ruling, simulating)
 
 func join(parts ...map[string]operation) map[string]operation {
 	all := map[string]operation{}
@@ -84,6 +84,11 @@ var serving = map[string]operation{
 		refuses: []problem.Code{problem.ProofRequired, problem.Conflict}},
 	"GET /v1/customers/:id": {id: "getCustomer", tag: "customers", summary: "Look at a customer", about: "An auditor does not see name and contacts.",
 		out: []result{gives[customerOut](200, "The customer.")}},
+	"PUT /v1/holders/:id": mayWait(operation{id: "putHolder", tag: "customers", summary: "Say who signs for a company, or for several people together",
+		about: "The whole of it each time. Of its rules the first whose up_to is not below the amount says how many of the signers a payment takes; the last rule has no up_to. Payments that wait for signatures are judged by it as it is when the last one comes.",
+		in:    body((*exchange).putHolder), out: []result{gives[holderOut](200, "Changed."), gives[holderOut](201, "Created.")}, refuses: []problem.Code{problem.Conflict}}),
+	"GET /v1/holders/:id": {id: "getHolder", tag: "customers", summary: "Look at a holder and its signers", about: "An auditor does not see its name.",
+		out: []result{gives[holderOut](200, "The holder.")}},
 	"POST /v1/customers/:id/suspend": atAnyHour(operation{id: "suspendCustomer", tag: "customers", summary: "Suspend a customer (clauses 4.3.5, 4.6)", about: "Ends his sessions; nothing of his is granted until resumed.",
 		in: body((*exchange).suspendCustomer), out: []result{gives[customerOut](200, "Suspended.")}, refuses: []problem.Code{problem.Conflict}}),
 	"POST /v1/customers/:id/resume": mayWait(operation{id: "resumeCustomer", tag: "customers", summary: "Let a customer back (clause 4.7)",
@@ -93,8 +98,14 @@ var serving = map[string]operation{
 	"POST /v1/customers/:id/activation-secrets": {id: "sendSecret", tag: "customers", summary: "Send an activation secret to the customer",
 		about: "Random, single use, five tries, over a channel other than the token's. An older one of the same purpose ends.",
 		in:    body((*exchange).sendSecret), out: []result{gives[secretOut](201, "On its way.")}, refuses: []problem.Code{problem.Conflict}},
-	"GET /v1/customers/:id/limits": {id: "getLimits", tag: "customers", summary: "The limits of a customer's day (clause 5.32)", about: "A front end sees those of customers who are logged in with it.",
-		out: []result{gives[limitsOut](200, "Limit and what of it is used.")}},
+	"GET /v1/customers/:id/limits": {id: "getLimits", tag: "customers", summary: "The limits of a customer (clause 5.32)", about: "What applies is the lower one of the bank's and the customer's own. A front end sees those of customers who are logged in with it.",
+		out: []result{gives[limitsOut](200, "Limits and what of them is used today.")}},
+	"PUT /v1/customers/:id/limits": {id: "putLimits", tag: "customers", summary: "Set a customer's own limits (clause 5.32)",
+		about: "What is left out stays as it is. Lower is in force at once. Higher, up to the bank's own limits, takes a proof of the customer: an authentication of purpose action, limits.raise, whose data is this request without its proof; it comes into force by itself after the cooling period (limits.cooling), and the customer is told at once. Setting a limit to what it is, or lower, takes back a raise that waits.",
+		in:    body((*exchange).putLimits), out: []result{gives[limitsOut](200, "The limits as they are now, with the raises that wait.")}, refuses: []problem.Code{problem.ProofRequired, problem.NotFound, problem.Conflict}},
+	"GET /v1/customers/:id/activity": {id: "getActivity", tag: "customers", summary: "The last log-ins of a customer (clause 5.34)",
+		about: "When and over which channel, granted and refused; never by which factor. A front end sees those of customers who are logged in with it.",
+		out:   []result{gives[activityOut](200, "The last of each.")}},
 	"GET /v1/customers/:id/sessions": {id: "listSessions", tag: "sessions", summary: "The live sessions of a customer", about: "A front end sees those it began.",
 		out: []result{gives[page[sessionOut]](200, "Newest first.")}},
 	"DELETE /v1/customers/:id/sessions": {id: "endSessions", tag: "sessions", summary: "End the sessions of a customer", about: "A front end ends those it began.",
@@ -112,7 +123,6 @@ var overseeing = map[string]operation{
 	"GET /v1/audit/proof":      {id: "getProof", tag: "oversight", summary: "Proof that an entry is in the log (RFC 6962)", out: []result{gives[audit.Inclusion](200, "The proof.")}, refuses: []problem.Code{problem.NotFound}},
 	"GET /v1/audit/export": {id: "exportAudit", tag: "oversight", summary: "The log as its verifier reads it", about: "A stream of JSON lines for `mohur audit verify`.",
 		out: []result{givesText("application/x-ndjson", "The log.")}, refuses: []problem.Code{problem.NotFound}},
-	"GET /v1/policy": {id: "getPolicy", tag: "oversight", summary: "The policy in force (clauses 5.18, 5.22, 5.23)", out: []result{gives[policyOut](200, "The policy.")}},
 }
 
 var handling = map[string]operation{
@@ -165,15 +175,17 @@ var enrolling = map[string]operation{
 
 var proving = map[string]operation{
 	"POST /v1/authentications": {id: "begin", tag: "authentications", summary: "Begin an authentication",
-		about: "One for an unknown, suspended or locked customer is begun and told in the same way. Responses that come along are judged in their order. A payment's authentication is begun by its transaction. With dpop or x5t the session of a log-in is bound to that key (docs/sessions.md). A log-in may leave out customer and subject where fido.resident_key has keys keep the account: any such key may answer it, and the session says whose it is.",
-		in:    body((*exchange).begin), out: []result{gives[authenticationOut](201, "Begun, and perhaps granted.")}, refuses: []problem.Code{problem.AuthenticationFailed, problem.InvalidProof, problem.UseNonce, problem.Conflict}},
+		about: "One for an unknown, suspended or locked customer is begun and told in the same way. Responses that come along are judged in their order. A payment's authentication is begun by its transaction. With dpop or x5t the session of a log-in is bound to that key (docs/sessions.md). With access_token a log-in proves the customer of that session again and, once granted, gives a new session in its place. A log-in may leave out customer and subject where fido.resident_key has keys keep the account: any such key may answer it, and the session says whose it is.",
+		in:    body((*exchange).begin), out: []result{gives[authenticationOut](201, "Begun, and perhaps granted.")}, refuses: []problem.Code{problem.AuthenticationFailed, problem.SessionEnded, problem.InvalidProof, problem.UseNonce, problem.Conflict}},
 	"GET /v1/authentications/:id": {id: "getAuthentication", tag: "authentications", summary: "Look at an authentication", about: "Never a token.",
 		out: []result{gives[authenticationOut](200, "As it stands.")}},
+	"POST /v1/authentications/:id/spend": {id: "spend", tag: "authentications", summary: "Spend the proof for an act of the bank's own", about: "Once, by the front end that began it, for exactly this customer, name and data. The name begins with x.; the acts of the house are spent by the requests they are for.",
+		in: body((*exchange).spend), out: []result{gives[authenticationOut](200, "It is spent: do the act.")}, refuses: []problem.Code{problem.ProofRequired, problem.Conflict}},
 	"POST /v1/authentications/:id/responses": {id: "respond", tag: "authentications", summary: "Answer with a response",
 		about: "A PIN alone is pending: it is judged together with the possession factor. Whatever was wrong, the refusal is the one authentication-failed.",
 		in:    body((*exchange).respond), out: []result{gives[verdictOut](200, "Pending or granted.")},
 		refuses: []problem.Code{problem.AuthenticationFailed, problem.InvalidProof, problem.UseNonce, problem.Expired}},
-	"POST /v1/sessions/introspect": {id: "introspect", tag: "sessions", summary: "Is an access token good, and its session live? (RFC 7662)", about: "One that is bound to a key is active only beside a proof of it. A proof serves one call: whoever introspects with it does not pay with it.",
+	"POST /v1/sessions/introspect": {id: "introspect", tag: "sessions", summary: "Is an access token good, and its session live? (RFC 7662)", about: "One that is bound to a key is active only beside a proof of it. A proof serves one call: whoever introspects with it does not pay with it. With acr_values or max_age it also says whether the log-in was strong and recent enough, and else what to tell the client (RFC 9470).",
 		in:  body((*exchange).introspect),
 		out: []result{{status: 200, about: "What the token stands for, or only that it is not active.", bodies: []reflect.Type{reflect.TypeFor[activeOut](), reflect.TypeFor[inactiveOut]()}}}},
 	"GET /v1/sessions/:id": {id: "getSession", tag: "sessions", summary: "Look at a session", out: []result{gives[sessionOut](200, "Live or over.")}},
@@ -186,13 +198,13 @@ var paying = map[string]operation{
 	"POST /v1/transactions": {id: "createTransaction", tag: "transactions", summary: "Begin a payment",
 		about: "Decides at once: approved under an exemption, step_up to a proof bound to amount and payee, held, or rejected. The same reference with the same request is the same transaction.",
 		in:    body((*exchange).createTransaction), out: []result{gives[transactionOut](201, "The transaction with the decision.")},
-		refuses: []problem.Code{problem.SessionEnded, problem.InvalidProof, problem.UseNonce, problem.Conflict}},
+		refuses: []problem.Code{problem.SessionEnded, problem.StepUpNeeded, problem.InvalidProof, problem.UseNonce, problem.Conflict}},
 	"GET /v1/transactions":     {id: "listTransactions", tag: "transactions", summary: "List transactions", out: []result{gives[page[transactionOut]](200, "Newest first; authentications by id only.")}},
 	"GET /v1/transactions/:id": {id: "getTransaction", tag: "transactions", summary: "Look at a transaction (clauses 4.3.7, 5.15)", out: []result{gives[transactionOut](200, "The transaction.")}},
-	"GET /v1/transactions/:id/signature": {id: "getSignature", tag: "transactions", summary: "What the customer's certificate signed", about: "Of a payment confirmed by card-sign: detached CMS SignedData (RFC 5652, DER) over the bytes of linked.text.",
+	"GET /v1/transactions/:id/signature": {id: "getSignature", tag: "transactions", summary: "What the customer's certificate signed", about: "Of a payment confirmed by card-sign: detached CMS SignedData (RFC 5652, DER) over the bytes of linked.text. Of a holder's payment, that of the signer named, over his own text in signatures.given.",
 		out: []result{givesText("application/cms", "The signature.")}},
-	"POST /v1/transactions/:id/authentications": {id: "askAgain", tag: "transactions", summary: "Open a further authentication", about: "After one that expired.",
-		in: body((*exchange).askAgain), out: []result{gives[transactionOut](201, "The transaction with it.")}, refuses: []problem.Code{problem.SessionEnded, problem.InvalidProof, problem.UseNonce, problem.Conflict}},
+	"POST /v1/transactions/:id/authentications": {id: "askAgain", tag: "transactions", summary: "Open a further authentication", about: "After one that expired, or for a further signer of the holder's, from his own session. Its text names him, and of each signer only the last one counts.",
+		in: body((*exchange).askAgain), out: []result{gives[transactionOut](201, "The transaction with it.")}, refuses: []problem.Code{problem.SessionEnded, problem.StepUpNeeded, problem.InvalidProof, problem.UseNonce, problem.Conflict}},
 	"POST /v1/transactions/:id/cancel":  deciding("cancelTransaction", "Cancel a payment that is not approved yet", body((*exchange).cancelTransaction)),
 	"POST /v1/transactions/:id/release": deciding("releaseTransaction", "Let a held payment ask for its proof (clause 5.26)", body((*exchange).releaseTransaction)),
 	"POST /v1/transactions/:id/reject":  deciding("rejectTransaction", "Reject a held payment (clause 5.26)", body((*exchange).rejectTransaction)),

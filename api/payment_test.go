@@ -78,8 +78,8 @@ func TestPaymentsFromAmountToExecution(t *testing.T) {
 		t.Errorf("from the future: %v", items)
 	}
 	// An authorization is an order to pay: who only reads does not hold it.
-	w.ask(w.as("auditor"), "GET", "/v1/transactions/"+large.str("id"), nil).is(200).has(body{"authorization": nil, "jti": claims.ID, "timeline.2.by": w.id(core)})
-	w.ask(key, "GET", "/v1/transactions/"+large.str("id"), nil).is(200).has(body{"timeline.2.state": "executed", "timeline.2.by": nil, "timeline.2.reason": nil})
+	w.ask(w.as("auditor"), "GET", "/v1/transactions/"+large.str("id"), nil).is(200).has(body{"authorization": nil, "jti": claims.ID, "timeline.3.by": w.id(core)})
+	w.ask(key, "GET", "/v1/transactions/"+large.str("id"), nil).is(200).has(body{"timeline.3.state": "executed", "timeline.3.by": nil, "timeline.3.reason": "booked"})
 }
 
 // id is the id of the client whose key it is.

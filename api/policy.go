@@ -28,10 +28,16 @@ type policyOut struct {
 	PIN      pinRules       `json:"pin"`
 	Signals  map[string]int `json:"signals"`
 	Currency string         `json:"currency"`
-	Source   string         `json:"source"`         // "built in", or "configuration"
+	Source   string         `json:"source"`         // "built in", "configuration" or "adopted"
 	From     time.Time      `json:"effective_from"` // of the text below
 	SHA256   string         `json:"sha256"`         // of the text below, hex
 	YAML     string         `json:"yaml"`           // as it was written: scores and rules stand here
+
+	Since      time.Time    `json:"in_force_since"`
+	Board      string       `json:"board_decision,omitzero"`
+	ApprovedBy string       `json:"approved_by,omitzero"`
+	Scheduled  []versionOut `json:"scheduled"` // versions whose time has not come
+	Shadow     *shadowOut   `json:"shadow,omitzero"`
 }
 
 type loginRule struct {
@@ -95,15 +101,19 @@ type pinRules struct {
 
 // getPolicy returns the policy in force.
 func (x *exchange) getPolicy(context.Context) (reply, error) {
-	p, s := x.server.Authn.Policy(), x.server.Authn.Settings
+	e, s := x.server.Rules.Present(), x.server.Authn.Settings
+	p := e.Rules
 	out := policyOut{
-		Version: p.Version, Source: "configuration", From: p.From.UTC(), SHA256: fmt.Sprintf("%x", sha256.Sum256(p.Source)), YAML: string(p.Source), Currency: "AZN", Login: loginRule{ACR: p.LoginACR}, Payments: paymentRulesOf(p),
+		Version: p.Version, Source: sourceOf(p), Since: e.Since().UTC(), Board: e.Record.Board, ApprovedBy: e.Record.Checker, Scheduled: []versionOut{}, Shadow: x.shadowOf(), From: p.From.UTC(), SHA256: fmt.Sprintf("%x", sha256.Sum256(p.Source)), YAML: string(p.Source), Currency: "AZN", Login: loginRule{ACR: p.LoginACR}, Payments: paymentRulesOf(p),
 		Attempts: attemptRules{Life: seconds(s.AttemptLife), Answers: s.MaxAnswers, Open: s.MaxOpen},
 		Sessions: sessionRules{Idle: seconds(s.Idle), Absolute: seconds(s.Absolute), AccessToken: seconds(s.TokenLife)},
 		Guessing: guessingOf(s.Limits), PIN: pinRulesOf(x.server.Enrollment.PINRules, s.PINMaxAge), Signals: map[string]int{"missing": p.MissingSignal},
 	}
-	if p.BuiltIn {
-		out.Source = "built in"
+	if e.Adopted() {
+		out.Source = "adopted"
+	}
+	for _, next := range x.server.Rules.Scheduled() {
+		out.Scheduled = append(out.Scheduled, x.versionOf(next.Record, e))
 	}
 	out.Ceiling = tokens.Ceiling()
 	for _, profile := range tokens.Profiles() {

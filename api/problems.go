@@ -30,6 +30,7 @@ var looks = map[problem.Code]look{
 	problem.ProofRequired:        {403, "A proof of the customer is needed", ""},
 	problem.SessionEnded:         {403, "The session has ended", ""},
 	problem.InvalidProof:         {403, "The key of the session was not proven", ""},
+	problem.StepUpNeeded:         {403, "The authentication is too old or too weak", ""},
 	problem.UseNonce:             {403, "The proof needs the server's nonce", ""},
 	problem.NotFound:             {404, "There is no such thing", ""},
 	problem.MethodNotAllowed:     {405, "The method is not allowed here", ""},
@@ -56,6 +57,9 @@ type document struct {
 	Detail   string          `json:"detail"`
 	Instance string          `json:"instance"` // the request id
 	Errors   []problem.Field `json:"errors,omitempty"`
+	// What a newer authentication has to reach (RFC 9470 section 3).
+	ACRValues string `json:"acr_values,omitempty"`
+	MaxAge    *int64 `json:"max_age,omitempty"` // seconds
 }
 
 // asProblem finds the refusal in an error. What is none is an internal error,
@@ -84,6 +88,9 @@ func describe(p *problem.Error, request string) document {
 		Type: "urn:mohur:problem:" + string(p.Code), Title: l.title, Status: l.status,
 		Detail: p.Detail, Instance: request, Errors: p.Fields,
 	}
+	if p.StepUp != nil {
+		d.ACRValues, d.MaxAge = p.StepUp.Values(), p.StepUp.Seconds()
+	}
 	if l.fixed != "" {
 		d.Detail, d.Errors = l.fixed, nil
 	}
@@ -104,6 +111,10 @@ func (s *Server) refuse(c *gin.Context, err error) {
 	switch p.Code {
 	case problem.Unauthorized:
 		h.Set("WWW-Authenticate", "Bearer")
+	case problem.StepUpNeeded:
+		if p.StepUp != nil {
+			h.Set("WWW-Authenticate", p.StepUp.Header())
+		}
 	case problem.TooLarge:
 		h.Set("Connection", "close") // the rest of the body is not read
 	}

@@ -93,12 +93,19 @@ func (x *exchange) fileTokenSuspension(in reasonIn) (stoplist.Report, error) {
 	return r, c.Err()
 }
 
+// fileCustomerSuspension: the stop-list knows customers, not their channels. While a part
+// is away, whoever is to be stopped on one of them is stopped as a whole.
 func (x *exchange) fileCustomerSuspension(in stateIn) (stoplist.Report, error) {
-	var c problem.Check
-	c.Unless(in.Reason != "" && len(in.Reason) <= maxFact, "reason", "needs 1 to 500 bytes")
-	c.Unless(parties.ValidName(x.id("id")), "id", "is none of a customer")
 	r := stoplist.New(stoplist.CustomerSuspend, x.server.Now())
+	if err := in.halt().Check(parties.CustomerSuspended); err != nil {
+		return r, err
+	}
+	var c problem.Check
+	c.Unless(parties.ValidName(x.id("id")), "id", "is none of a customer")
 	r.Customer, r.Words.Details, r.Quiet = x.id("id"), in.Reason, in.Notify != nil && !*in.Notify
+	if in.Class != "" {
+		r.Words.Details = in.Class + ": " + in.Reason
+	}
 	return r, c.Err()
 }
 

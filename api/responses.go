@@ -87,7 +87,7 @@ func (a *answerIn) command(path string) (authn.AnswerCommand, error) {
 }
 
 // maxBinding bounds the value a front end binds an attempt to, in bytes.
-const maxBinding = 512
+const maxBinding = authn.MaxBinding
 
 // maxResponses is how many responses may come with the first request: a way has
 // two.
@@ -154,6 +154,6 @@ func (x *exchange) respond(ctx context.Context, in answerIn) (reply, error) {
 	a := v.Attempt
 	return ok(verdictOut{
 		ID: a.ID, State: string(a.State), ACR: string(a.ACR), Shown: a.Shown, AMR: a.AMR,
-		Session: sessionGranted(v.Session), Payment: transactionGranted(v.Transaction),
+		Session: x.sessionGranted(v.Session), Payment: transactionGranted(v.Transaction),
 	})
 }

@@ -19,6 +19,7 @@ type route struct {
 	asItIs   bool           // tells how things stand now: with an Idempotency-Key, too, it is asked anew each time
 	anyHour  bool           // takes something out of use, also while a part is away
 	patience time.Duration  // how long its answer may take; 0: as long as any
+	room     int64          // how many bytes its body may have; 0: as many as any
 	serve    endpoint
 }
 
@@ -37,6 +38,7 @@ var (
 	suspenders = []parties.Role{parties.Helpdesk, parties.Supervisor, parties.Security}
 	resyncers  = []parties.Role{parties.Frontend, parties.Helpdesk, parties.Operator, parties.Supervisor}
 	readers    = []parties.Role{parties.Helpdesk, parties.Operator, parties.Supervisor, parties.Security, parties.Auditor}
+	ofRules    = []parties.Role{parties.Supervisor, parties.Security, parties.Auditor, parties.Admin} // who knows the thresholds
 	watchers   = []parties.Role{parties.Security, parties.Auditor}
 	ofSessions = []parties.Role{parties.Frontend, parties.Helpdesk, parties.Security, parties.Auditor}
 	ofPayments = []parties.Role{parties.Frontend, parties.Core, parties.Helpdesk, parties.Security, parties.Auditor}
@@ -71,8 +73,17 @@ var routes = []route{
 	{method: "PUT", path: "/v1/customers/:id/pin", roles: frontend, serve: take((*exchange).putPIN)},
 	{method: "POST", path: "/v1/customers/:id/activation-secrets", roles: operator, serve: take((*exchange).sendSecret)},
 	{method: "GET", path: "/v1/customers/:id/limits", roles: with(readers, parties.Frontend, parties.Core), serve: plain((*exchange).getLimits)},
+	{method: "PUT", path: "/v1/customers/:id/limits", roles: with(operator, parties.Frontend), serve: take((*exchange).putLimits)},
+	{method: "GET", path: "/v1/customers/:id/activity", roles: with(readers, parties.Frontend), serve: plain((*exchange).getActivity)},
+	{method: "GET", path: "/v1/customers/:id/payees", roles: with(readers, parties.Frontend), serve: plain((*exchange).getPayees)},
+	{method: "PUT", path: "/v1/customers/:id/payees", roles: frontend, serve: take((*exchange).putPayees)},
+	{method: "GET", path: "/v1/customers/:id/accounts", roles: readers, serve: plain((*exchange).getAccounts)},
+	{method: "PUT", path: "/v1/customers/:id/accounts", roles: operator, serve: fourEyes((*exchange).putAccounts)},
 	{method: "GET", path: "/v1/customers/:id/sessions", roles: with(readers, parties.Frontend), serve: plain((*exchange).listSessions)},
-	{method: "DELETE", path: "/v1/customers/:id/sessions", roles: with(suspenders, parties.Frontend), serve: plain((*exchange).endSessions)},
+	{method: "DELETE", path: "/v1/customers/:id/sessions", query: []string{"except"}, roles: with(suspenders, parties.Frontend), serve: plain((*exchange).endSessions)},
+
+	{method: "PUT", path: "/v1/holders/:id", roles: operator, serve: fourEyes((*exchange).putHolder)},
+	{method: "GET", path: "/v1/holders/:id", roles: with(readers, parties.Core), serve: plain((*exchange).getHolder)},
 
 	{method: "POST", path: "/v1/staff", roles: admin, serve: fourEyes((*exchange).postStaff)},
 	{method: "GET", path: "/v1/staff", roles: with(supervisor, parties.Security, parties.Auditor, parties.Admin), serve: plain((*exchange).listStaff)},
@@ -116,16 +127,18 @@ var routes = []route{
 
 	{method: "POST", path: "/v1/authentications", roles: frontend, serve: take((*exchange).begin)},
 	{method: "GET", path: "/v1/authentications/:id", roles: ofSessions, serve: plain((*exchange).getAuthentication)},
+	{method: "POST", path: "/v1/authentications/:id/spend", roles: frontend, serve: take((*exchange).spend)},
 	{method: "POST", path: "/v1/authentications/:id/responses", roles: frontend, serve: take((*exchange).respond)},
 
 	{method: "POST", path: "/v1/transactions", roles: frontend, serve: take((*exchange).createTransaction)},
 	{method: "GET", path: "/v1/transactions", roles: ofPayments, query: []string{"customer", "state", "decision", "from", "to", "limit", "cursor"}, serve: plain((*exchange).listTransactions)},
 	{method: "GET", path: "/v1/transactions/:id", roles: ofPayments, serve: plain((*exchange).getTransaction)},
-	{method: "GET", path: "/v1/transactions/:id/signature", roles: ofPayments, serve: plain((*exchange).getSignature)},
+	{method: "GET", path: "/v1/transactions/:id/signature", roles: ofPayments, query: []string{"customer"}, serve: plain((*exchange).getSignature)},
 	{method: "POST", path: "/v1/transactions/:id/authentications", roles: frontend, serve: take((*exchange).askAgain)},
 	{method: "POST", path: "/v1/transactions/:id/cancel", roles: frontend, serve: take((*exchange).cancelTransaction)},
 	{method: "POST", path: "/v1/transactions/:id/release", roles: security, serve: take((*exchange).releaseTransaction)},
 	{method: "POST", path: "/v1/transactions/:id/reject", roles: security, serve: take((*exchange).rejectTransaction)},
+	{method: "POST", path: "/v1/transactions/:id/fraud", roles: security, serve: take((*exchange).markFraud)},
 	{method: "POST", path: "/v1/transactions/:id/status", roles: core, serve: take((*exchange).reportTransaction)},
 
 	{method: "POST", path: "/v1/sessions/introspect", asItIs: true, roles: with(frontend, parties.Core), serve: take((*exchange).introspect)},
@@ -134,12 +147,25 @@ var routes = []route{
 	{method: "DELETE", path: "/v1/sessions/:id", roles: with(suspenders, parties.Frontend), serve: plain((*exchange).endSession)},
 
 	{method: "POST", path: "/v1/customer-reports", roles: with(suspenders, parties.Frontend, parties.Operator), anyHour: true, serve: anyHour((*exchange).takeCustomerReport, (*exchange).fileCustomerReport)},
+	{method: "GET", path: "/v1/compromised", roles: watchers, serve: plain((*exchange).getCompromised)},
+	{method: "PUT", path: "/v1/compromised", roles: security, serve: take((*exchange).putCompromised)},
 	{method: "GET", path: "/v1/incidents", roles: watchers, query: []string{"limit", "cursor"}, serve: plain((*exchange).listIncidents)},
 	{method: "GET", path: "/v1/audit/entries", roles: watchers, query: []string{"from", "limit"}, serve: plain((*exchange).listEntries)},
 	{method: "GET", path: "/v1/audit/checkpoint", roles: watchers, serve: plain((*exchange).getCheckpoint)},
 	{method: "GET", path: "/v1/audit/proof", roles: watchers, query: []string{"index", "size"}, serve: plain((*exchange).getProof)},
 	{method: "GET", path: "/v1/audit/export", roles: watchers, query: []string{"from"}, serve: (*exchange).exportAudit},
-	{method: "GET", path: "/v1/policy", roles: with(readers, parties.Admin), serve: plain((*exchange).getPolicy)},
+	{method: "POST", path: "/v1/policy/simulate", asItIs: true, patience: simulateWait, room: policyRoom, roles: with(watchers, parties.Supervisor), serve: take((*exchange).simulatePolicy)},
+	{method: "GET", path: "/v1/policy", roles: ofRules, serve: plain((*exchange).getPolicy)},
+	{method: "PUT", path: "/v1/policy", roles: security, room: policyRoom, serve: fourEyes((*exchange).putPolicy)},
+	{method: "PUT", path: "/v1/policy/shadow", roles: security, room: policyRoom, serve: take((*exchange).putShadow)},
+	{method: "DELETE", path: "/v1/policy/shadow", roles: security, serve: plain((*exchange).deleteShadow)},
+	{method: "GET", path: "/v1/policies", roles: ofRules, serve: plain((*exchange).listPolicies)},
+	{method: "GET", path: "/v1/policies/:version", roles: ofRules, serve: plain((*exchange).getPolicyVersion)},
+	{method: "GET", path: "/v1/rates", roles: with(readers, parties.Core, parties.Admin), serve: plain((*exchange).getRates)},
+	{method: "PUT", path: "/v1/rates", roles: core, serve: fourEyes((*exchange).putRates)},
+
+	{method: "POST", path: "/v1/exemptions/tra/give-back", roles: security, serve: fourEyes((*exchange).giveBack)},
+	{method: "GET", path: "/v1/reports/exemptions", roles: watchers, query: []string{"from", "to"}, serve: plain((*exchange).reportExemptions)},
 
 	{method: "POST", path: "/v1/clients", roles: admin, serve: take((*exchange).createClient)},
 	{method: "GET", path: "/v1/clients", roles: with(admin, parties.Auditor), serve: plain((*exchange).listClients)},

@@ -10,6 +10,7 @@ import (
 
 	"mohur/api"
 	"mohur/parties"
+	"mohur/rate"
 )
 
 // may is who may call what, written down a second time: a change of the table is
@@ -17,11 +18,19 @@ import (
 var may = map[string]string{
 	"PUT /v1/customers/:id":                     "operator",
 	"GET /v1/customers/:id":                     "helpdesk operator supervisor security auditor",
+	"PUT /v1/holders/:id":                       "operator",
+	"GET /v1/holders/:id":                       "core helpdesk operator supervisor security auditor",
 	"POST /v1/customers/:id/suspend":            "helpdesk supervisor security",
 	"POST /v1/customers/:id/resume":             "supervisor",
 	"PUT /v1/customers/:id/pin":                 "frontend",
 	"POST /v1/customers/:id/activation-secrets": "operator",
 	"GET /v1/customers/:id/limits":              "frontend core helpdesk operator supervisor security auditor",
+	"PUT /v1/customers/:id/limits":              "frontend operator",
+	"GET /v1/customers/:id/activity":            "frontend helpdesk operator supervisor security auditor",
+	"GET /v1/customers/:id/payees":              "frontend helpdesk operator supervisor security auditor",
+	"PUT /v1/customers/:id/payees":              "frontend",
+	"GET /v1/customers/:id/accounts":            "helpdesk operator supervisor security auditor",
+	"PUT /v1/customers/:id/accounts":            "operator",
 	"GET /v1/customers/:id/sessions":            "frontend helpdesk operator supervisor security auditor",
 	"DELETE /v1/customers/:id/sessions":         "frontend helpdesk supervisor security",
 	"POST /v1/staff":                            "admin",
@@ -59,6 +68,7 @@ var may = map[string]string{
 	"POST /v1/enrollments/:id/responses":        "frontend",
 	"POST /v1/authentications":                  "frontend",
 	"GET /v1/authentications/:id":               "frontend helpdesk security auditor",
+	"POST /v1/authentications/:id/spend":        "frontend",
 	"POST /v1/authentications/:id/responses":    "frontend",
 	"POST /v1/transactions":                     "frontend",
 	"GET /v1/transactions":                      "frontend core helpdesk security auditor",
@@ -68,18 +78,31 @@ var may = map[string]string{
 	"POST /v1/transactions/:id/cancel":          "frontend",
 	"POST /v1/transactions/:id/release":         "security",
 	"POST /v1/transactions/:id/reject":          "security",
+	"POST /v1/transactions/:id/fraud":           "security",
+	"POST /v1/exemptions/tra/give-back":         "security",
+	"GET /v1/reports/exemptions":                "security auditor",
 	"POST /v1/transactions/:id/status":          "core",
 	"POST /v1/sessions/introspect":              "frontend core",
 	"GET /v1/sessions/:id":                      "frontend helpdesk security auditor",
 	"POST /v1/sessions/:id/touch":               "frontend",
 	"DELETE /v1/sessions/:id":                   "frontend helpdesk supervisor security",
 	"POST /v1/customer-reports":                 "frontend helpdesk operator supervisor security",
+	"GET /v1/compromised":                       "security auditor",
+	"PUT /v1/compromised":                       "security",
 	"GET /v1/incidents":                         "security auditor",
 	"GET /v1/audit/entries":                     "security auditor",
 	"GET /v1/audit/checkpoint":                  "security auditor",
 	"GET /v1/audit/proof":                       "security auditor",
 	"GET /v1/audit/export":                      "security auditor",
-	"GET /v1/policy":                            "helpdesk operator supervisor security auditor admin",
+	"POST /v1/policy/simulate":                  "security auditor supervisor",
+	"GET /v1/policy":                            "supervisor security auditor admin",
+	"PUT /v1/policy":                            "security",
+	"PUT /v1/policy/shadow":                     "security",
+	"DELETE /v1/policy/shadow":                  "security",
+	"GET /v1/policies":                          "supervisor security auditor admin",
+	"GET /v1/policies/:version":                 "supervisor security auditor admin",
+	"GET /v1/rates":                             "core helpdesk operator supervisor security auditor admin",
+	"PUT /v1/rates":                             "core",
 	"POST /v1/clients":                          "admin",
 	"GET /v1/clients":                           "admin auditor",
 	"DELETE /v1/clients/:id":                    "admin",
@@ -105,7 +128,7 @@ var may = map[string]string{
 var open = []string{"GET /healthz", "GET /readyz", "GET /metrics", "GET /.well-known/jwks.json", "GET /openapi.json", "GET /docs", "GET /ca/certificate.cer", "GET /ca/crl.crl", "GET /demo", "GET /.well-known/webauthn", "GET /v1/linked/:hash", "GET /.well-known/mohur/linked/:hash"}
 
 func TestClause5_3_4_EveryRouteHasItsRoles(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(w *world) { w.deps.Strangers = rate.Limit{PerSecond: 1000, Burst: 1000} })
 	expired := w.client(parties.CreateClientCommand{Caller: w.Staff(), Name: "expired", Roles: []parties.Role{parties.Frontend}, Life: time.Hour})
 	w.Clock.Forward(time.Hour + time.Second)
 	seen := map[string]bool{}

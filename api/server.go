@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +32,7 @@ import (
 	"mohur/parties"
 	"mohur/payment"
 	"mohur/rate"
+	"mohur/rulebook"
 	"mohur/settle"
 	"mohur/stoplist"
 	"mohur/tokens"
@@ -44,6 +46,7 @@ type Deps struct {
 	Parties    *parties.Service
 	Enrollment *enrollment.Service
 	Approvals  *approval.Service
+	Rules      *rulebook.Book
 	Store      Store
 	HSM        hsm.Module
 	Keys       *custody.Service
@@ -116,6 +119,8 @@ type Server struct {
 
 	waits       waits
 	uploadLimit int64
+
+	simulating sync.Mutex // one at a time: each reads much
 }
 
 // New returns a server over its parts. Seed files that a crash left in the spool
@@ -160,7 +165,7 @@ func (d Deps) check() error {
 		there bool
 		name  string
 	}{
-		{d.Authn != nil, "Authn"}, {d.Payments != nil, "Payments"}, {d.Parties != nil, "Parties"}, {d.Enrollment != nil, "Enrollment"}, {d.Approvals != nil, "Approvals"},
+		{d.Authn != nil, "Authn"}, {d.Payments != nil, "Payments"}, {d.Parties != nil, "Parties"}, {d.Enrollment != nil, "Enrollment"}, {d.Approvals != nil, "Approvals"}, {d.Rules != nil, "Rules"},
 		{d.Store != nil, "Store"}, {d.StoreCheck != nil, "StoreCheck"}, {d.HSM != nil, "HSM"}, {d.Keys != nil, "Keys"}, {d.Log.Store != nil, "Log.Store"},
 		{d.Issuer != "", "Issuer"}, {d.Spool != "", "Spool"},
 	} {

@@ -19,13 +19,15 @@ type sessionGrant struct {
 	Holder        *cnfOut    `json:"cnf,omitzero"`
 	IdleExpiresAt time.Time  `json:"idle_expires_at"`
 	EndsAt        time.Time  `json:"ends_at"` // whatever the customer does
+	// Activity is there in the answer that granted a log-in.
+	Activity *earlierOut `json:"activity,omitzero"`
 }
 
-func sessionGranted(g *authn.SessionGrant) *sessionGrant {
+func (x *exchange) sessionGranted(g *authn.SessionGrant) *sessionGrant {
 	if g == nil {
 		return nil
 	}
-	out := &sessionGrant{ID: g.Session.ID, Customer: g.Session.Customer, AccessToken: g.AccessToken, IdleExpiresAt: g.IdleAt.UTC(), EndsAt: g.Session.ExpiresAt.UTC(), Holder: cnfOf(g.Session.Holder)}
+	out := &sessionGrant{ID: g.Session.ID, Customer: g.Session.Customer, AccessToken: g.AccessToken, IdleExpiresAt: g.IdleAt.UTC(), EndsAt: g.Session.ExpiresAt.UTC(), Holder: cnfOf(g.Session.Holder), Activity: x.earlier(g.Before)}
 	if !g.ExpiresAt.IsZero() {
 		until := g.ExpiresAt.UTC()
 		out.ExpiresAt, out.TokenType = &until, tokenType(g.Session.Holder)
@@ -99,7 +101,7 @@ func (x *exchange) touchSession(ctx context.Context, in touchIn) (reply, error) 
 	if err != nil {
 		return reply{}, err
 	}
-	return ok(sessionGranted(g))
+	return ok(x.sessionGranted(g))
 }
 
 // endSession logs out, or throws out.
@@ -144,13 +146,17 @@ func (x *exchange) listSessions(ctx context.Context) (reply, error) {
 	return ok(pageOf(live, "", func(s authn.Session) sessionOut { return x.sessionOf(s, "") }))
 }
 
-// endSessions ends all of them; a front end ends those it began.
+// endSessions ends all of them but one; a front end ends those it began.
 func (x *exchange) endSessions(ctx context.Context) (reply, error) {
+	except := x.filter().text("except")
 	live, err := x.liveSessions(ctx, x.id("id"))
 	if err != nil {
 		return reply{}, err
 	}
 	for _, s := range live {
+		if s.ID == except {
+			continue
+		}
 		if err := x.server.Authn.End(ctx, x.by, s.ID, x.endReason()); err != nil {
 			return reply{}, err
 		}
@@ -160,6 +166,8 @@ func (x *exchange) endSessions(ctx context.Context) (reply, error) {
 
 type introspectIn struct {
 	AccessToken string  `json:"access_token"`
+	ACRValues   *string `json:"acr_values"`
+	MaxAge      *int64  `json:"max_age"` // seconds
 	DPoP        *string `json:"dpop"`
 	HTM         *string `json:"htm"`
 	HTU         *string `json:"htu"`
@@ -184,6 +192,48 @@ type activeOut struct {
 	IssuedAt  int64    `json:"iat"`
 	Expires   int64    `json:"exp"`
 	Holder    *cnfOut  `json:"cnf,omitzero"`
+
+	// Where acr_values or max_age was asked; the others only where it is not sufficient.
+	Sufficient *bool  `json:"sufficient,omitzero"`
+	Error      string `json:"error,omitzero"`
+	ACRValues  string `json:"acr_values,omitzero"`
+	MaxAge     *int64 `json:"max_age,omitzero"`
+	Challenge  string `json:"www_authenticate,omitzero"`
+}
+
+// notSeconds is what is wrong with an age.
+const notSeconds = "needs to be seconds, 0 to 31536000"
+
+// demand is what the session's authentication has to reach, nil where nothing is asked.
+func (in introspectIn) demand() (*authn.Demand, error) {
+	if in.ACRValues == nil && in.MaxAge == nil {
+		return nil, nil
+	}
+	var d authn.Demand
+	if in.ACRValues != nil {
+		var err error
+		if d.ACRValues, err = authn.ParseACRValues(*in.ACRValues); err != nil {
+			return nil, err
+		}
+	}
+	if in.MaxAge != nil {
+		if *in.MaxAge < 0 || *in.MaxAge > 31536000 {
+			return nil, invalid("max_age", notSeconds)
+		}
+		age := time.Duration(*in.MaxAge) * time.Second
+		d.MaxAge = &age
+	}
+	return &d, nil
+}
+
+// meets adds whether the session has what was asked for, and what tells the client of the
+// caller that it has not.
+func (out *activeOut) meets(lacks *problem.StepUp) {
+	sufficient := lacks == nil
+	out.Sufficient = &sufficient
+	if lacks != nil {
+		out.Error, out.ACRValues, out.MaxAge, out.Challenge = lacks.Code(), lacks.Values(), lacks.Seconds(), lacks.Header()
+	}
 }
 
 // inactiveOut says nothing but that, and what whoever asks has to ask the customer's
@@ -200,6 +250,10 @@ func (x *exchange) introspect(ctx context.Context, in introspectIn) (reply, erro
 	if in.AccessToken == "" {
 		return reply{}, invalid("access_token", "is needed")
 	}
+	demand, err := in.demand()
+	if err != nil {
+		return reply{}, err
+	}
 	shown, err := x.possession(ctx, possessionIn{in.DPoP, in.HTM, in.HTU, in.X5T})
 	if err != nil {
 		return reply{}, err
@@ -213,9 +267,13 @@ func (x *exchange) introspect(ctx context.Context, in introspectIn) (reply, erro
 	case err != nil:
 		return reply{}, err
 	}
-	return ok(activeOut{
+	out := activeOut{
 		Active: true, TokenType: tokenType(session.Holder), Issuer: claims.Issuer, Audience: claims.Audience, Subject: claims.Subject, Session: claims.Session,
 		Client: claims.Client, Channel: string(session.Channel), ACR: string(session.ACR), Shown: session.Shown, AMR: session.AMR,
 		AuthTime: claims.AuthTime, ID: claims.ID, IssuedAt: claims.IssuedAt, Expires: claims.Expires, Holder: cnfOf(session.Holder),
-	})
+	}
+	if demand != nil {
+		out.meets(x.server.Authn.Lacks(session, *demand))
+	}
+	return ok(out)
 }

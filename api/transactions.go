@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"mohur/parties"
 	"mohur/payment"
 )
@@ -27,38 +25,56 @@ type moneyIn struct {
 	Currency string `json:"currency"`
 }
 
+type lineIn struct {
+	Reference string  `json:"reference"`
+	Amount    moneyIn `json:"amount"`
+	Purpose   string  `json:"purpose"`
+	Payee     partyIn `json:"payee"`
+}
+
+// linesOf keeps apart a batch without lines and none at all.
+func linesOf(in []lineIn) []payment.Line {
+	if in == nil {
+		return nil
+	}
+	out := make([]payment.Line, len(in))
+	for i, l := range in {
+		out[i] = payment.Line{Reference: l.Reference, Amount: payment.Money{Value: l.Amount.Value, Currency: l.Amount.Currency}, Purpose: l.Purpose, Payee: l.Payee.party()}
+	}
+	return out
+}
+
 type transactionIn struct {
-	AccessToken string         `json:"access_token"`
-	Session     string         `json:"session"`
-	DPoP        *string        `json:"dpop"`
-	HTM         *string        `json:"htm"`
-	HTU         *string        `json:"htu"`
-	X5T         *string        `json:"x5t"`
-	Reference   string         `json:"reference"`
-	Channel     string         `json:"channel"`
-	Service     string         `json:"service"`
-	Amount      moneyIn        `json:"amount"`
-	Purpose     string         `json:"purpose"`
-	Holder      string         `json:"holder"`
-	Payer       partyIn        `json:"payer"`
-	Payee       partyIn        `json:"payee"`
-	Batch       jsontext.Value `json:"batch"`
-	Context     *contextIn     `json:"context"`
+	AccessToken string     `json:"access_token"`
+	Session     string     `json:"session"`
+	Binding     string     `json:"binding"`
+	DPoP        *string    `json:"dpop"`
+	HTM         *string    `json:"htm"`
+	HTU         *string    `json:"htu"`
+	X5T         *string    `json:"x5t"`
+	Reference   string     `json:"reference"`
+	Channel     string     `json:"channel"`
+	Service     string     `json:"service"`
+	Amount      moneyIn    `json:"amount"`
+	Purpose     string     `json:"purpose"`
+	Holder      string     `json:"holder"`
+	Series      string     `json:"series"`
+	Payer       partyIn    `json:"payer"`
+	Payee       partyIn    `json:"payee"`
+	Batch       []lineIn   `json:"batch"`
+	Context     *contextIn `json:"context"`
 }
 
 // createTransaction begins a payment.
 func (x *exchange) createTransaction(ctx context.Context, in transactionIn) (reply, error) {
-	if len(in.Batch) > 0 {
-		return reply{}, later("batch")
-	}
 	shown, err := x.possession(ctx, possessionIn{in.DPoP, in.HTM, in.HTU, in.X5T})
 	if err != nil {
 		return reply{}, err
 	}
 	v, err := x.server.Payments.Create(ctx, payment.CreateCommand{
-		Caller: x.by, AccessToken: in.AccessToken, Session: in.Session, Possession: shown, Reference: in.Reference, Channel: parties.Channel(in.Channel),
-		Service: in.Service, Amount: payment.Money{Value: in.Amount.Value, Currency: in.Amount.Currency}, Purpose: in.Purpose, Holder: in.Holder,
-		Payer: in.Payer.party(), Payee: in.Payee.party(), Signals: in.Context.signals(),
+		Caller: x.by, AccessToken: in.AccessToken, Session: in.Session, Possession: shown, Binding: in.Binding, Reference: in.Reference, Channel: parties.Channel(in.Channel),
+		Service: in.Service, Amount: payment.Money{Value: in.Amount.Value, Currency: in.Amount.Currency}, Purpose: in.Purpose, Holder: in.Holder, Series: in.Series,
+		Payer: in.Payer.party(), Payee: in.Payee.party(), Batch: linesOf(in.Batch), Signals: in.Context.signals(),
 	})
 	if err != nil {
 		return reply{}, err
@@ -86,7 +102,8 @@ func (x *exchange) getTransaction(ctx context.Context) (reply, error) {
 // getSignature returns what the customer's certificate signed, for whoever has to prove
 // it elsewhere: openssl cms -verify -binary -content TEXT.
 func (x *exchange) getSignature(ctx context.Context) (reply, error) {
-	cms, err := x.server.Payments.Signature(ctx, x.by, x.id("id"))
+	f := x.filter()
+	cms, err := x.server.Payments.Signature(ctx, x.by, x.id("id"), f.text("customer"))
 	if err != nil {
 		return reply{}, err
 	}
@@ -132,6 +149,7 @@ var decisions = []string{"approved", "step_up", "held", "rejected"}
 
 type askIn struct {
 	AccessToken string     `json:"access_token"`
+	Binding     string     `json:"binding"`
 	DPoP        *string    `json:"dpop"`
 	HTM         *string    `json:"htm"`
 	HTU         *string    `json:"htu"`
@@ -148,7 +166,7 @@ func (x *exchange) askAgain(ctx context.Context, in askIn) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	v, err := x.server.Payments.Ask(ctx, x.by, x.id("id"), in.AccessToken, shown)
+	v, err := x.server.Payments.Ask(ctx, x.by, x.id("id"), in.AccessToken, shown, in.Binding)
 	if err != nil {
 		return reply{}, err
 	}
@@ -195,4 +213,10 @@ type stepOut struct {
 	State  string    `json:"state"`
 	Reason string    `json:"reason,omitzero"`
 	By     string    `json:"by,omitzero"`
+
+	Event          string   `json:"event"`
+	Authentication string   `json:"authentication,omitzero"`
+	Methods        []string `json:"methods,omitzero"`
+	SHA256         string   `json:"sha256,omitzero"`
+	Answers        int      `json:"answers,omitzero"`
 }

@@ -141,7 +141,7 @@ func (w *world) start(change ...func(*world)) {
 	b := w.Bank
 	w.sealer = &audit.Sequencer{Store: b.Engine, Signer: b.HSM, Origin: origin, Now: b.Clock.Now}
 	w.deps = api.Deps{
-		Authn: b.Authn, Payments: b.Payments, Parties: b.Parties, Enrollment: b.Enrollment, Approvals: b.Approvals, Store: b.Store, HSM: b.HSM,
+		Authn: b.Authn, Payments: b.Payments, Parties: b.Parties, Enrollment: b.Enrollment, Approvals: b.Approvals, Rules: b.Book, Store: b.Store, HSM: b.HSM,
 		Keys:       &custody.Service{Store: b.Store, Settler: b.Store, HSM: w.keys, Audit: b.Audit, Development: true, Now: b.Clock.Now},
 		StoreCheck: b.Engine.Check, Log: api.Log{Store: b.Engine, Verifier: w.verifier},
 		Issuer: banktest.Issuer, Development: true, Version: "test", Spool: w.spool,
@@ -261,6 +261,8 @@ type problemDoc struct {
 	Type, Title, Detail, Instance string
 	Status                        int
 	Errors                        []struct{ Field, Message string }
+	ACRValues                     string `json:"acr_values"`
+	MaxAge                        *int64 `json:"max_age"`
 }
 
 // refused expects a problem document and checks that it is a whole one, with

@@ -144,6 +144,7 @@ func (s *Service) Answer(ctx context.Context, cmd AnswerCommand) (View, error) {
 // if it has moved all the same, settling says so.
 func (s *Service) rule(ctx context.Context, cmd AnswerCommand, received time.Time, first *Attempt) (ruling, error) {
 	over := false
+	var end func()
 	for range maxTries {
 		a, err := s.current(ctx, cmd, first)
 		if err != nil {
@@ -172,6 +173,12 @@ func (s *Service) rule(ctx context.Context, cmd AnswerCommand, received time.Tim
 			return r, nil
 		case settle.Over:
 			over = true
+		}
+		if end == nil && a.Purpose == Payment && s.Payments != nil { // another payment may have got in the way
+			if end, err = s.Payments.Turn(ctx, a.Customer); err != nil {
+				return ruling{}, err
+			}
+			defer end()
 		}
 	}
 	return ruling{}, problem.Away(errors.New("authn: the credential kept changing"))
@@ -254,7 +261,7 @@ func (s *Service) evaluate(ctx context.Context, a Attempt, cmd AnswerCommand, re
 		return j.closed()
 	case !s.bound(a, cmd.Binding):
 		return j.foreign("binding-mismatch")
-	case !a.Holder.fits(cmd.holder):
+	case !a.fits(cmd.holder):
 		return j.foreign("key-mismatch")
 	case offer == nil:
 		if a.Decoy {

@@ -123,7 +123,9 @@ type Held struct {
 // NamedAction is what a proof of purpose action is for.
 type NamedAction struct {
 	Name string `json:"name"`
-	Data []byte `json:"data"` // canonical JSON (RFC 8785)
+	Data []byte `json:"data,omitempty"` // canonical JSON (RFC 8785), an object; not kept
+	// SHA256 is that of Data, in an attempt.
+	SHA256 []byte `json:"sha256,omitempty"`
 }
 
 // Attempt is one authentication from challenge to verdict.
@@ -138,18 +140,23 @@ type Attempt struct {
 	Purpose     Purpose         `json:"purpose"`
 	Action      *NamedAction    `json:"action,omitempty"`
 	Transaction string          `json:"transaction,omitempty"`
-	Session     string          `json:"session,omitempty"` // the one a payment was begun from
+	Session     string          `json:"session,omitempty"` // the one a payment was begun from, or that a log-in takes the place of
+	Digest      bool            `json:"digest,omitempty"`  // the text has a hash in place of who is paid
 	ACR         ACR             `json:"acr"`
 	Shown       string          `json:"shown"`
 	AMR         []string        `json:"amr,omitempty"`
 	Binding     []byte          `json:"binding,omitempty"` // SHA-256 of the front end's value
 	Holder      Holder          `json:"cnf,omitzero"`      // the key that the session of a log-in will be bound to
+	From        Surroundings    `json:"from,omitzero"`     // where it was begun
 	Offers      []Offer         `json:"offers"`
 	Ways        [][]Method      `json:"ways"`
 	Text        []byte          `json:"text"`             // challenge text, sealed under the bank's key at TextPlace
 	SHA256      []byte          `json:"sha256"`           // of the challenge text
 	Longer      [][]byte        `json:"longer,omitempty"` // its SHA-384 and SHA-512, where a certificate for documents may sign it
 	Answers     int             `json:"answers"`
+	Refused     int             `json:"refused,omitempty"`   // of them
+	RefusedAt   time.Time       `json:"refused_at,omitzero"` // the last of those
+	LockedAt    time.Time       `json:"locked_at,omitzero"`  // a refused answer locked what it was judged against
 	PIN         *Held           `json:"pin,omitempty"`
 	Possession  *Held           `json:"possession,omitempty"`
 	State       State           `json:"state"`
@@ -190,7 +197,8 @@ type Session struct {
 	ExpiresAt  time.Time       `json:"expires_at"` // absolute
 	EndedAt    time.Time       `json:"ended_at,omitzero"`
 	EndReason  string          `json:"end_reason,omitempty"`
-	Holder     Holder          `json:"cnf,omitzero"` // the key it is bound to
+	Holder     Holder          `json:"cnf,omitzero"`  // the key it is bound to
+	From       Surroundings    `json:"from,omitzero"` // where its log-in was begun
 	Version    uint64          `json:"version"`
 	MAC        []byte          `json:"mac,omitempty"`
 }
@@ -230,6 +238,8 @@ type Store interface {
 	// touch only ends a session earlier. So an engine need not write each one, as
 	// long as every read sees the last and a crash loses little of it.
 	TouchSession(ctx context.Context, id string, at time.Time) error
+	// Activity returns what is kept of a customer's log-ins.
+	Activity(ctx context.Context, customer string) (Activity, error)
 	// FirstUse remembers a name until a time and reports whether nothing had it
 	// before: of many that ask at once, on whatever node, one is the first. It has
 	// no audit entry, and what it says first is durable.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"time"
@@ -25,6 +26,9 @@ type BeginCommand struct {
 	ACR      ACR // raises what policy asks for, never lowers it
 	Binding  string
 	Signals  risk.Signals
+	// AccessToken is that of the live session that a log-in takes the place of: the
+	// customer proves again who he is, and Possession is of that session's key.
+	AccessToken string
 	// Possession shows the key that the session of a log-in will be bound to.
 	Possession *Possession
 }
@@ -56,29 +60,39 @@ func (s *Service) Begin(ctx context.Context, cmd BeginCommand) (View, error) {
 }
 
 func (s *Service) begin(ctx context.Context, cmd BeginCommand) (View, error) {
+	former, err := s.former(ctx, &cmd)
+	if err != nil {
+		return View{}, err
+	}
 	leave, err := s.enter(ctx, cmd)
 	if err != nil {
 		return View{}, err
 	}
 	defer leave()
-	holder, err := s.named(ctx, cmd.Purpose, cmd.Customer, cmd.Possession)
+	holder := former.Holder
+	if former.ID == "" {
+		if holder, err = s.named(ctx, cmd.Purpose, cmd.Customer, cmd.Possession); err != nil {
+			return View{}, err
+		}
+	}
+	policy := s.Policy() // one for the whole attempt, whatever comes into force meanwhile
+	asked, err := s.demand(ctx, policy, cmd)
 	if err != nil {
 		return View{}, err
 	}
-	score, reasons := s.Policy().Signals(cmd.Signals)
 	expires := s.Now().Add(s.Settings.AttemptLife).UTC().Truncate(time.Second)
 	facts := map[string]any{}
 	if cmd.Action != nil {
 		facts["action"] = cmd.Action.Name
 		facts["data_sha256"] = hexSum(cmd.Action.Data)
 	}
-	level := raise(ACR(s.Policy().LoginACR), cmd.ACR)
-	if cmd.Customer == "" {
-		level = raise(level, Strong) // the key says who it is: it verifies him, too
+	level := raise(raise(ACR(asked.ACR), cmd.ACR), former.ACR)
+	if cmd.Customer == "" || cmd.Purpose == Action {
+		level = raise(level, Strong) // a key that says who it is verifies him, too; no act goes with one factor
 	}
 	spec := Opening{
-		Caller: cmd.Caller, Customer: cmd.Customer, Purpose: cmd.Purpose, Action: cmd.Action, Channel: cmd.Channel,
-		ACR: level, Binding: cmd.Binding, Holder: holder, Score: score, Reasons: reasons, ExpiresAt: expires, IP: cmd.Signals.IP,
+		Caller: cmd.Caller, Customer: cmd.Customer, Purpose: cmd.Purpose, Action: cmd.Action.kept(), Session: former.ID, Channel: cmd.Channel,
+		ACR: level, Binding: cmd.Binding, Holder: holder, Score: asked.Score, Reasons: asked.Reasons, Rejected: asked.Decision == risk.Rejected, ExpiresAt: expires, IP: cmd.Signals.IP, From: SurroundingsOf(cmd.Signals),
 		Challenge: func() (Challenge, error) {
 			return NewChallenge(string(cmd.Purpose), s.Settings.Issuer, cmd.Customer, expires, facts)
 		},
@@ -113,17 +127,21 @@ func (s *Service) enter(ctx context.Context, cmd BeginCommand) (leave func(), er
 
 func (s *Service) checkBegin(cmd BeginCommand) error {
 	var c problem.Check
-	if cmd.Customer == "" {
+	if cmd.Customer == "" && cmd.AccessToken == "" {
 		c.Unless(cmd.Purpose == Login && s.Nameless && s.FIDO != nil, "customer",
 			"is needed, or subject: only a log-in goes without a name, where fido.resident_key has keys keep the account themselves")
-	} else {
+	} else if cmd.Customer != "" {
 		c.Unless(parties.ValidSubject(cmd.Customer), "customer", "needs 1 to 64 of A-Z a-z 0-9 . _ : / @ + -")
 	}
 	c.Unless(slices.Contains(parties.Channels(), cmd.Channel), "channel", "needs to be pc, internet or mobile")
 	c.Unless(cmd.Purpose == Login || cmd.Purpose == Action, "purpose", "needs to be login or action; a payment's proof is begun by its transaction")
 	c.Unless((cmd.Purpose == Action) == (cmd.Action != nil), "action", "goes with purpose action, and only with it")
+	c.Unless(cmd.AccessToken == "" || cmd.Purpose == Login && !parties.IsStaff(cmd.Customer), "access_token", "goes with the log-in of a customer only")
+	if cmd.Action != nil {
+		cmd.Action.check(&c)
+	}
 	c.Unless(cmd.ACR == "" || cmd.ACR == Single || cmd.ACR == Strong, "acr", "needs to be single or strong; linked is for transactions")
-	c.Unless(len(cmd.Binding) <= 512, "binding", "has at most 512 bytes")
+	c.Unless(len(cmd.Binding) <= MaxBinding, "binding", "has at most 512 bytes")
 	if err := c.Err(); err != nil {
 		return err
 	}
@@ -132,6 +150,9 @@ func (s *Service) checkBegin(cmd BeginCommand) error {
 	}
 	return nil
 }
+
+// MaxBinding bounds the value of a front end that an attempt is bound to, in bytes.
+const MaxBinding = 512
 
 // raise returns the higher level of the two.
 func raise(policy, asked ACR) ACR {
@@ -153,13 +174,16 @@ type Opening struct {
 	Channel     parties.Channel
 	ACR         ACR
 	Shown       string // what a proof must show the customer; "" for nothing
+	Digest      bool   // the text has a hash in place of who is paid: whoever reads it has not seen them
 	Pay         *Pay   // of a payment in the bank's own currency: what a device may have typed
 	Binding     string
 	Holder      Holder // of a log-in: the key that its session will be bound to
 	Score       int
 	Reasons     []risk.Reason
+	Rejected    bool // by the policy: whatever is answered, nothing is granted
 	ExpiresAt   time.Time
 	IP          string                    // of the customer, as the front end tells it; may be empty
+	From        Surroundings              // the same and more, made coarse; kept with the attempt
 	Challenge   func() (Challenge, error) // called again while a question collides
 }
 
@@ -185,6 +209,9 @@ func (s *Service) Open(ctx context.Context, o Opening) (View, []settle.Effect, [
 		if open, err = s.Store.OpenAttempts(ctx, o.Customer, now); err != nil {
 			return View{}, nil, nil, problem.Away(err)
 		}
+	}
+	if o.Rejected && !who.decoy {
+		who.decoy, who.cause = true, rejectedCause
 	}
 	open, former := ofTransaction(open, o.Transaction)
 	challenge, offers, err := who.challenge(o, open)
@@ -249,6 +276,12 @@ func (s *Service) event(by parties.Caller, c parties.Customer, a Attempt, name, 
 	}
 	if a.Transaction != "" {
 		detail["transaction"] = a.Transaction
+	}
+	if a.Session != "" {
+		detail["session"] = a.Session
+	}
+	if a.Action != nil {
+		detail["action"], detail["data_sha256"] = a.Action.Name, hex.EncodeToString(a.Action.SHA256)
 	}
 	for k, v := range more {
 		detail[k] = v

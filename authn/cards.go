@@ -60,6 +60,9 @@ func (s *Service) offerCard(g group, c tokens.Credential, o Opening) (group, boo
 	}
 	sum := sha256.Sum256(r.Certificate)
 	g.Cards = []OfferedCard{{Credential: c.ID, SHA256: sum[:]}}
+	if o.Digest {
+		return g, false, !o.seen(tokens.ShownNone)
+	}
 	return g, false, !o.seen(tokens.ShownAgent)
 }
 
@@ -177,7 +180,7 @@ func (j *judgement) verifyCard(cmd AnswerCommand) func(*candidate) error {
 			return errMoved
 		}
 		v := w.verdict
-		if j.attempt.Purpose == Action { // the agent shows its name and a fingerprint of its data
+		if j.attempt.Purpose == Action || j.attempt.Digest { // the agent shows a name or a sum, and a fingerprint of the rest
 			v.Shown = tokens.ShownNone
 		}
 		why := string(v.Reason)

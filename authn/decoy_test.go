@@ -61,3 +61,20 @@ func TestClause5_22_BeginningHasAFloorOfTime(t *testing.T) {
 		}
 	}
 }
+
+// At level single a decoy asks for one factor, as a customer's generator does.
+func TestDecoysAskForOneFactorAtLevelSingle(t *testing.T) {
+	b := banktest.New(t)
+	b.Rules.LoginACR = string(authn.Single)
+	decoys := map[string]int{}
+	for i := range 60 {
+		decoys[shape(begin(t, b, fmt.Sprintf("nobody-%d", i)).Attempt)]++
+	}
+	for _, kinds := range [][]pskc.Algorithm{{pskc.HOTP}, {pskc.TOTP, pskc.OCRA}} {
+		c, _ := b.Person(kinds...)
+		v := begin(t, b, c.ID)
+		if s := shape(v.Attempt); decoys[s] == 0 || len(v.Attempt.Ways[0]) != 1 {
+			t.Errorf("a customer with %v is told from a decoy by %s; decoys: %v", kinds, s, decoys)
+		}
+	}
+}

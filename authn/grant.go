@@ -19,6 +19,7 @@ type SessionGrant struct {
 	AccessToken string
 	ExpiresAt   time.Time // of the access token
 	IdleAt      time.Time // when the session ends without activity
+	Before      *Activity // of the customer until this log-in; in the answer that granted, if it can be read
 }
 
 // amr are the RFC 8176 values of what was verified. The PIN of a device is not
@@ -81,7 +82,7 @@ func (j *judgement) grantLogin(p Proof) (ruling, error) {
 	session := Session{
 		ID: ident.New("se"), Customer: a.Customer, Client: a.Client, Channel: a.Channel, Attempt: a.ID, Credential: p.Credential.ID,
 		ACR: p.ACR, Shown: p.Shown, AMR: p.AMR, AuthTime: j.received.UTC(), LastUsed: j.received.UTC(),
-		ExpiresAt: j.received.Add(s.Settings.Absolute).UTC(), Holder: a.Holder.with(j.holder), Version: 1,
+		ExpiresAt: j.received.Add(s.Settings.Absolute).UTC(), Holder: a.Holder.with(j.holder), From: a.From, Version: 1,
 	}
 	// Signed before it is settled: a session nobody can use is never recorded as
 	// granted, and the token does not leave before the entry is durable.
@@ -89,12 +90,24 @@ func (j *judgement) grantLogin(p Proof) (ruling, error) {
 	if err != nil {
 		return ruling{}, err
 	}
+	why := ""
+	if a.Session != "" {
+		why = "step-up"
+		if live, err := j.rotate(); err != nil {
+			return ruling{}, err
+		} else if !live {
+			return j.tooLate("session-ended")
+		}
+	}
 	if err := j.makeRoom(); err != nil {
+		return ruling{}, err
+	}
+	if grant.Before, err = j.log(Activity.granted); err != nil {
 		return ruling{}, err
 	}
 	j.attempt.Granted = session.ID
 	j.effects = append(append(j.effects, SaveSession{session}), parties.Joined(j.customer, j.received)...)
-	j.events = append(j.events, s.sessionEvent(j.by, j.customer, session, "session.opened", "live", ""))
+	j.events = append(j.events, s.sessionEvent(j.by, j.customer, session, "session.opened", "live", why))
 	r, err := j.finish("granted", "", false)
 	r.granted, r.by, r.view.Session = true, p.Credential.ID, grant
 	return r, err
@@ -114,7 +127,7 @@ func (j *judgement) makeRoom() error {
 	}
 	others := 0
 	for _, old := range open { // newest first
-		if s.ended(old, j.received) != "" {
+		if s.ended(old, j.received) != "" || old.ID == j.attempt.Session {
 			continue
 		}
 		if others++; others < s.Settings.MaxSessions {
@@ -141,7 +154,7 @@ func (j *judgement) grantPayment(p Proof) (ruling, error) {
 		return ruling{}, err
 	}
 	if !alive {
-		return j.refusePayment("session-ended")
+		return j.tooLate("session-ended")
 	}
 	j.effects = append(j.effects, RequireSession{ID: session.ID, Version: session.Version})
 	if session.Credential != p.Credential.ID { // the one that answered is swapped
@@ -156,7 +169,7 @@ func (j *judgement) grantPayment(p Proof) (ruling, error) {
 	}
 	c, err := s.Payments.Proven(j.ctx, j.attempt, p, j.over)
 	if errors.Is(err, ErrNotPending) {
-		return j.refusePayment("transaction-not-pending")
+		return j.tooLate("transaction-not-pending")
 	}
 	if err != nil {
 		return ruling{}, err
@@ -168,9 +181,9 @@ func (j *judgement) grantPayment(p Proof) (ruling, error) {
 	return r, err
 }
 
-// refusePayment refuses a right proof that came too late for its transaction.
+// tooLate refuses a right proof that came too late for its transaction or its session.
 // The code is consumed, the attempt is over.
-func (j *judgement) refusePayment(reason string) (ruling, error) {
+func (j *judgement) tooLate(reason string) (ruling, error) {
 	j.attempt.State = Denied
 	return j.refuse(reason)
 }

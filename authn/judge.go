@@ -101,7 +101,9 @@ func (j *judgement) dead() string {
 		return j.attempt.Cause
 	case j.customer.State != parties.CustomerActive:
 		return "customer-suspended"
-	case j.attempt.CreatedAt.Before(j.customer.Since):
+	case j.customer.Stopped(j.attempt.Channel):
+		return "channel-suspended"
+	case !j.customer.Serves(j.attempt.Channel, j.attempt.CreatedAt):
 		return "begun-before-suspension"
 	case j.service.Stops.Customer(j.customer.ID):
 		return stopReason

@@ -71,6 +71,10 @@ func (j *judgement) refuse(reason string) (ruling, error) {
 
 func (j *judgement) refuseKeeping(reason string, held *Held) (ruling, error) {
 	j.attempt.Possession = held
+	j.attempt.Refused, j.attempt.RefusedAt = j.attempt.Refused+1, j.received.UTC()
+	if _, err := j.log(Activity.refused); err != nil {
+		return ruling{}, err
+	}
 	if j.attempt.Answers >= j.service.Settings.MaxAnswers {
 		j.attempt.State = Denied
 	}

@@ -72,9 +72,9 @@ func (s *Service) Spend(ctx context.Context, by parties.Caller, id, customer, na
 		return nil, problem.Away(err)
 	}
 	// A proof does not outlive a suspension of the customer who gave it.
-	stopped = stopped || c.State != parties.CustomerActive || a.CreatedAt.Before(c.Since)
+	stopped = stopped || !c.Serves(a.Channel, a.CreatedAt)
 	fits := !stopped && by.MaySee(a.Client, a.Channel) && a.Customer == customer && a.Purpose == Action && a.State == Granted && !a.Spent && a.ACR.Rank() >= Strong.Rank() &&
-		a.Action != nil && a.Action.Name == name && string(a.Action.Data) == string(data) && s.Now().Before(a.ExpiresAt)
+		a.Action.is(name, data) && s.Now().Before(a.ExpiresAt)
 	if !fits {
 		return nil, required
 	}

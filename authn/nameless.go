@@ -37,6 +37,7 @@ func (s *Service) claimed(ctx context.Context, a Attempt, cmd AnswerCommand) (At
 	}
 	name := tokens.FIDOKeyID(id)
 	offer := a.Offers[0]
+	rejected := a.Decoy // by the policy, when it was begun
 	a.Decoy, a.Cause = true, "unknown-credential"
 	offer.Credentials = []Offered{{ID: nobodyMark + name, Kind: string(tokens.FIDO)}}
 	c, t, err := s.keyNamed(ctx, name)
@@ -50,6 +51,9 @@ func (s *Service) claimed(ctx context.Context, a Attempt, cmd AnswerCommand) (At
 		a.Customer, a.Decoy, a.Cause = t.Customer, false, ""
 		offer.Credentials[0].ID = c.ID
 		offer.Keys = []OfferedKey{{Credential: c.ID, ID: id, Verifies: true}}
+	}
+	if rejected {
+		a.Decoy, a.Cause = true, rejectedCause
 	}
 	a.Offers = []Offer{offer}
 	return a, nil
@@ -72,7 +76,11 @@ func (a Attempt) unclaimed() Attempt {
 	offer.Credentials, offer.Keys = []Offered{}, nil
 	a.Offers = []Offer{offer}
 	if a.State != Granted {
-		a.Customer, a.Decoy, a.Cause = "", false, ""
+		rejected := a.Cause == rejectedCause
+		a.Customer, a.Decoy, a.Cause = "", rejected, ""
+		if rejected {
+			a.Cause = rejectedCause
+		}
 	}
 	return a
 }

@@ -42,6 +42,7 @@ type pace struct {
 	notPresented                       *rate.Limiter // entries of refused client certificates, of all sources together
 	refusedUses                        *rate.Limiter // entries of uses of one session without its key
 	customersFailures, sourcesFailures *rate.Failures
+	daysFailures                       *rate.Failures // of customers, for rules of the policy; slows nobody
 
 	mu    sync.Mutex
 	begun *rate.Recent[string] // attempt → source it was begun from
@@ -63,6 +64,7 @@ func newPace(p Pace) *pace {
 		customers: rate.NewLimiter(p.Customer), sources: rate.NewLimiter(p.Source),
 		namelessSources: rate.NewLimiter(p.NamelessSource), namelessClients: rate.NewLimiter(p.NamelessClient),
 		notPresented: rate.NewLimiter(ofNotPresented), refusedUses: rate.NewLimiter(ofRefusedUses),
+		daysFailures:      rate.NewFailures(rate.Slow{Window: failuresFor}),
 		customersFailures: rate.NewFailures(p.CustomerSlow), sourcesFailures: rate.NewFailures(p.SourceSlow),
 		begun: rate.NewRecent[string](maxBegun),
 	}
@@ -119,7 +121,14 @@ func within(limits []limit) error {
 // nothing back: a stranger who guesses beside a customer who logs in stays slow.
 func (p *pace) failed(customer, source string, now time.Time) {
 	p.customersFailures.Add(customer, now)
+	p.daysFailures.Add(customer, now)
 	p.sourcesFailures.Add(source, now)
+}
+
+// failures are the refused answers of a customer in the last 24 hours, up to a tenth of
+// that earlier, since the start.
+func (p *pace) failures(customer string, now time.Time) int {
+	return p.daysFailures.Count(customer, now)
 }
 
 // note keeps where an attempt was begun, for answers that come without an

@@ -11,6 +11,7 @@ import (
 	"mohur/authn/fido"
 	"mohur/authn/lock"
 	"mohur/authn/pin"
+	"mohur/compromised"
 	"mohur/hsm"
 	"mohur/ident"
 	"mohur/parties"
@@ -32,6 +33,7 @@ type Settings struct {
 	Absolute     time.Duration // a session ends whatever happens
 	TokenLife    time.Duration // of an access token
 	MaxSessions  int           // live ones of a person; the oldest gives way; 0: no limit
+	Reauth       time.Duration // how old the log-in of a session may be that a payment is begun from; 0: as old as any
 	DPoPNonce    bool          // a proof of possession carries the server's nonce (RFC 9449 section 8)
 	DPoPWindow   time.Duration // how far the iat of such a proof may be from now, either way
 	Limits       lock.Limits
@@ -49,7 +51,7 @@ type Settings struct {
 func DefaultSettings(issuer string) Settings {
 	return Settings{
 		Issuer: issuer, AttemptLife: 5 * time.Minute, Idle: 5 * time.Minute, Absolute: 12 * time.Hour,
-		TokenLife: 5 * time.Minute, MaxSessions: 5, DPoPNonce: true, DPoPWindow: time.Minute, Limits: lock.Defaults(), MaxAnswers: 30, MaxOpen: 20, JudgeTime: 5 * time.Second,
+		TokenLife: 5 * time.Minute, MaxSessions: 5, Reauth: time.Hour, DPoPNonce: true, DPoPWindow: time.Minute, Limits: lock.Defaults(), MaxAnswers: 30, MaxOpen: 20, JudgeTime: 5 * time.Second,
 		FloorPIN: 150 * time.Millisecond, FloorRefusal: 25 * time.Millisecond, FloorBegin: 10 * time.Millisecond, Pace: DefaultPace(),
 	}
 }
@@ -60,6 +62,9 @@ type Payments interface {
 	// true when a limit was found full at the moment of settling. ErrNotPending
 	// means that no proof can approve the transaction (held, cancelled, done).
 	Proven(ctx context.Context, a Attempt, p Proof, over bool) (Consequence, error)
+	// Turn waits until it is the turn of one more payment of the customer and returns
+	// the function that ends it.
+	Turn(ctx context.Context, customer string) (end func(), err error)
 }
 
 // ErrNotPending is returned by Payments when a transaction takes no proof.
@@ -106,10 +111,15 @@ type Service struct {
 	Cards    *Cards             // nil: cards are neither offered nor judged
 	Nameless bool               // customers may log in without a name, with a key that keeps the account itself
 	Settings Settings
-	Now      func() time.Time
+	Zone     *time.Location // of the bank's clock, which rules of the policy go by; nil: UTC
+	// Compromised is the bank's list of what is in wrong hands; nil: there is none.
+	Compromised *compromised.List
+	Now         func() time.Time
 	// Observe is told the outcome of every answer and of every certificate presented
 	// and, of a refusal, the cause: both are from small fixed sets. nil: nobody is told.
 	Observe func(outcome, reason string)
+	// Models is the metadata of FIDO2 keys in force now; nil: there never is any.
+	Models func() *fido.Metadata
 
 	queue    queue
 	weighing chan struct{} // cards that are judged now

@@ -157,7 +157,7 @@ func (s *Service) live(ctx context.Context, id string, may func(string, parties.
 
 // alive reports whether a session may be used at now.
 func (s *Service) alive(ctx context.Context, session Session, c parties.Customer, now time.Time) (bool, error) {
-	if s.ended(session, now) != "" || c.State != parties.CustomerActive || session.AuthTime.Before(c.Since) {
+	if s.ended(session, now) != "" || !c.Serves(session.Channel, session.AuthTime) {
 		return false, nil
 	}
 	if stopped, err := s.stopsCredential(ctx, session.Customer, session.Credential); stopped || err != nil {

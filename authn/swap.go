@@ -38,6 +38,7 @@ func (j *judgement) swap(hot settle.Hot, change lock.Change, what, pseudonym str
 	if change == lock.None {
 		return nil
 	}
+	j.attempt.LockedAt = j.received.UTC()
 	kind := change.String()
 	e := j.service.event(j.by, j.customer, j.attempt, what+".locked", kind, "failures", nil)
 	e.Credential, e.Version = pseudonym, hot.Version

@@ -67,6 +67,8 @@ func (s *Service) who(ctx context.Context, o Opening) (subject, error) {
 	}
 	if c.State != parties.CustomerActive {
 		real.decoy, real.cause = true, "customer-suspended"
+	} else if c.Stopped(o.Channel) {
+		real.decoy, real.cause = true, "channel-suspended"
 	} else if s.Stops.Customer(c.ID) {
 		real.decoy, real.cause = true, stopReason
 	}
@@ -248,7 +250,8 @@ func (s *Service) fake(ctx context.Context, o Opening) (subject, error) {
 	}
 	label := mask(digits(sum[16:]))
 	out.add(group{Offer: Offer{Method: OTP, Shown: tokens.ShownNone, Credentials: []Offered{{ID: ident.From("cr", sum[:16]), Kind: decoyKind(sum[20]), Label: label}}}})
-	out.ways = append(out.ways, []Method{OTP, PIN})
+	needsPIN := o.ACR.Rank() > Single.Rank()
+	out.ways = append(out.ways, way(OTP, needsPIN))
 	if sum[21]&1 == 1 { // every other one can sign payments too, as most tokens of a bank
 		suite, err := ocra.ParseSuite(decoySuite)
 		if err != nil {
@@ -256,7 +259,7 @@ func (s *Service) fake(ctx context.Context, o Opening) (subject, error) {
 		}
 		out.add(group{suite: &suite, Offer: Offer{Method: OCRA, Shown: tokens.ShownNone,
 			Credentials: []Offered{{ID: ident.From("cr", sum[16:]), Kind: string(tokens.OCRA), Label: label}}}})
-		out.ways = append(out.ways, []Method{OCRA, PIN})
+		out.ways = append(out.ways, way(OCRA, needsPIN))
 	}
 	if s.FIDO != nil && sum[22]%8 == 0 { // a key beside
 		fakeKey(&out, sum)
@@ -337,9 +340,9 @@ func (w subject) ask(c Challenge, level ACR, taken map[string]bool) (offers []Of
 func (w subject) attempt(o Opening, c Challenge, offers []Offer, now time.Time) Attempt {
 	a := Attempt{
 		ID: ident.New("at"), Customer: o.Customer, Nameless: o.Customer == "", Decoy: w.decoy, Cause: w.cause, Client: o.Caller.ID, Channel: o.Channel,
-		Purpose: o.Purpose, Action: o.Action, Transaction: o.Transaction, Session: o.Session, ACR: o.ACR, Shown: cmp.Or(o.Shown, tokens.ShownNone),
+		Purpose: o.Purpose, Action: o.Action, Transaction: o.Transaction, Session: o.Session, Digest: o.Digest, ACR: o.ACR, Shown: cmp.Or(o.Shown, tokens.ShownNone),
 		Offers: offers, Ways: w.ways, SHA256: c.SHA256[:], State: Pending, Score: o.Score,
-		CreatedAt: now.UTC(), ExpiresAt: o.ExpiresAt, Holder: o.Holder, Version: 1,
+		CreatedAt: now.UTC(), ExpiresAt: o.ExpiresAt, Holder: o.Holder, From: o.From, Version: 1,
 	}
 	if a.offer(CardSign, "") != nil { // a card signs the hash that goes with its key
 		longer, longest := sha512.Sum384(c.Text), sha512.Sum512(c.Text)

@@ -17,6 +17,7 @@ import (
 	"mohur/authn"
 	"mohur/authn/pin"
 	"mohur/ca"
+	"mohur/compromised"
 	"mohur/enrollment"
 	"mohur/hsm"
 	"mohur/hsm/hsmtest"
@@ -25,6 +26,7 @@ import (
 	"mohur/rate"
 	"mohur/risk"
 	"mohur/risk/policy"
+	"mohur/rulebook"
 	"mohur/seal"
 	"mohur/stoplist"
 	"mohur/store/bolt"
@@ -52,7 +54,8 @@ type Bank struct {
 	Authn      *authn.Service
 	Enrollment *enrollment.Service
 	Payments   *payment.Service
-	Rules      risk.Policy // in force for both
+	Rules      risk.Policy // in force for both while the book has adopted none
+	Book       *rulebook.Book
 	Approvals  *approval.Service
 	CA         *ca.Service
 	FIDO       enrollment.FIDO // see AllowKeys
@@ -139,10 +142,21 @@ func (b *Bank) wire() {
 	b.rows = m
 	now := b.Clock.Now
 	b.Rules = policy.Default()
-	inForce := func() risk.Policy { return b.Rules }
+	inForce := func() risk.Policy {
+		if e := b.Book.Present(); e.Adopted() {
+			return e.Rules
+		}
+		return b.Rules
+	}
 	b.Audit = &audit.Drafter{Keys: b.Keys, Bank: b.Key, Now: now}
 	b.Disk = &Disk{Engine: b.Engine}
 	b.Store = &bound.Store{Engine: b.Disk, HSM: m, Audit: b.Audit, Now: now}
+	zone := time.FixedZone("Asia/Baku", 4*3600)
+	var err error
+	b.Book, err = rulebook.Open(b.T.Context(), rulebook.Options{
+		Store: b.Store, Settler: b.Store, Audit: b.Audit, Base: b.Rules, Zone: zone, Places: payment.Places, Now: now,
+	})
+	b.must(err)
 	pins := pin.NewVerifier(m, 2)
 	settings := authn.DefaultSettings(Issuer)
 	settings.FloorPIN, settings.FloorRefusal, settings.FloorBegin = 0, 0, 0 // tests of the floors set them
@@ -152,10 +166,12 @@ func (b *Bank) wire() {
 		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Bank: b.Key, Audit: b.Audit, PINs: pins, Policy: inForce, Settings: settings, Stops: b.Stops, Now: now,
 	}
 	b.Payments = &payment.Service{
-		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, Authn: b.Authn, Policy: inForce, Issuer: Issuer,
-		Zone: time.FixedZone("Asia/Baku", 4*3600), Now: now,
+		Store: b.Store, Settler: b.Store, HSM: m, Keys: b.Keys, Audit: b.Audit, Authn: b.Authn, Policy: inForce, Shadow: b.Book.Shadow, Rates: b.Book.RatesNow, Issuer: Issuer,
+		Zone: zone, Now: now, Compromised: &compromised.List{Store: b.Store, Settler: b.Store, Audit: b.Audit, Now: now},
 	}
-	b.Authn.Payments, b.Authn.FIDO = b.Payments, b.FIDO.RP
+	b.must(b.Payments.Compromised.Refresh(b.T.Context()))
+	b.Authn.Zone, b.Authn.Compromised = zone, b.Payments.Compromised
+	b.Authn.Payments, b.Authn.FIDO, b.Authn.Models = b.Payments, b.FIDO.RP, b.FIDO.Metadata
 	b.Authn.Nameless = b.FIDO.Discoverable()
 	b.Approvals = &approval.Service{Store: b.Store, Settler: b.Store, Keys: b.Keys, Audit: b.Audit, Now: now}
 	b.CA = &ca.Service{Store: b.Store, Settler: b.Store, HSM: b.HSM, Audit: b.Audit, Settings: ca.Settings{Organization: "A Bank"}, Now: now}

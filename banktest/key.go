@@ -20,7 +20,7 @@ func (b *Bank) AllowKeys(f enrollment.FIDO) {
 		b.must(err)
 	}
 	b.FIDO = f
-	b.Authn.FIDO, b.Authn.Nameless, b.Enrollment.FIDO = f.RP, f.Discoverable(), f
+	b.Authn.FIDO, b.Authn.Nameless, b.Authn.Models, b.Enrollment.FIDO = f.RP, f.Discoverable(), f.Metadata, f
 }
 
 // Key is a FIDO2 key with its browser, by virtualwebauthn: code that is not the

@@ -27,8 +27,8 @@ var mohur = plan{
 			beside: map[string][]string{"payment": list("authn")}},
 		{name: "verifiers", domain: true, packages: list("authn/*"),
 			beside: map[string][]string{"authn/card": list("authn/revocation")}},
-		{name: "subjects", domain: true, packages: list("approval", "ca", "incident", "notify", "parties", "risk", "risk/policy", "stoplist", "tokens"),
-			beside: map[string][]string{"approval": list("parties"), "ca": list("parties"), "parties": list("notify"), "risk/policy": list("risk")}},
+		{name: "subjects", domain: true, packages: list("approval", "ca", "compromised", "incident", "notify", "parties", "risk", "risk/policy", "rulebook", "stoplist", "tokens"),
+			beside: map[string][]string{"approval": list("parties"), "ca": list("parties"), "compromised": list("parties"), "parties": list("notify"), "risk/policy": list("risk"), "rulebook": list("incident", "parties", "risk", "risk/policy")}},
 		{name: "formats", domain: true, packages: list("tokens/*"),
 			beside: map[string][]string{
 				"tokens/seedfile": list("tokens/ocra"), "tokens/strictxml": list("tokens/seedfile"),

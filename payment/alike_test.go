@@ -51,7 +51,7 @@ func TestACancelledPaymentLeavesItsQuestion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked, err := p.b.Payments.Ask(t.Context(), p.b.Front(), second.Transaction.ID, session.AccessToken, nil)
+	asked, err := p.b.Payments.Ask(t.Context(), p.b.Front(), second.Transaction.ID, session.AccessToken, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,8 +77,11 @@ func (x *draft) spend() error {
 	return x.swapAllowance(next)
 }
 
-// replenish starts the count again after a proof (RTS Art. 16).
+// replenish starts the count again after a proof of the customer's own (RTS Art. 16).
 func (x *draft) replenish() error {
+	if !x.t.provenBy(x.customer.ID) {
+		return nil
+	}
 	var in risk.Payment
 	if err := x.allowance(&in); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"errors"
@@ -10,7 +11,6 @@ import (
 	"mohur/audit"
 	"mohur/authn"
 	"mohur/ident"
-	"mohur/notify"
 	"mohur/parties"
 	"mohur/problem"
 	"mohur/risk"
@@ -23,14 +23,17 @@ type CreateCommand struct {
 	AccessToken string // or
 	Session     string
 	Possession  *authn.Possession // of the key the session is bound to, if it is
+	Binding     string            // of the front end: answers to the attempt of the session's customer have to bring it; may be empty
 	Reference   string
 	Channel     parties.Channel
 	Service     string
 	Amount      Money
 	Purpose     string
 	Holder      string
+	Series      string // of a payment that comes again: the customer's name for it; may be empty
 	Payer       Party
 	Payee       Party
+	Batch       []Line // in place of Payee; nil: a single payment
 	Signals     risk.Signals
 }
 
@@ -42,6 +45,7 @@ func (s *Service) Create(ctx context.Context, cmd CreateCommand) (View, error) {
 	c.Unless(slices.Contains(parties.Channels(), cmd.Channel), "channel", "needs to be pc, internet or mobile")
 	c.Unless((cmd.AccessToken == "") != (cmd.Session == ""), "access_token", "needs either access_token or session")
 	c.Unless(cmd.Possession == nil || cmd.AccessToken != "", "access_token", "is needed with dpop or x5t")
+	c.Unless(len(cmd.Binding) <= authn.MaxBinding, "binding", "has at most 512 bytes")
 	if err := c.Err(); err != nil {
 		return View{}, err
 	}
@@ -67,6 +71,7 @@ func (s *Service) Create(ctx context.Context, cmd CreateCommand) (View, error) {
 		if v, found, err := s.same(ctx, cmd, mac, customer); found || err != nil {
 			return v, err
 		}
+
 		v, done, err := s.decide(ctx, cmd, session, customer, minor, mac, exempt)
 		if err != nil {
 			return View{}, err
@@ -76,6 +81,13 @@ func (s *Service) Create(ctx context.Context, cmd CreateCommand) (View, error) {
 			return v, nil
 		case settle.Over:
 			exempt = false // a counter was full: the payment needs a proof
+		}
+		if try == 0 { // somebody may have got in the way: one after the other
+			end, err := s.after(ctx, customer.ID)
+			if err != nil {
+				return View{}, err
+			}
+			defer end()
 		}
 	}
 	return View{}, errContended
@@ -96,6 +108,9 @@ func (s *Service) session(ctx context.Context, cmd CreateCommand) (authn.Session
 	}
 	if err == nil && session.Channel != cmd.Channel {
 		return session, customer, problem.New(problem.Forbidden, "the session was opened on another channel")
+	}
+	if err == nil {
+		err = s.Authn.Recent(session)
 	}
 	return session, customer, err
 }
@@ -120,17 +135,28 @@ func (s *Service) same(ctx context.Context, cmd CreateCommand, mac []byte, custo
 // settles what it decided.
 func (s *Service) decide(ctx context.Context, cmd CreateCommand, session authn.Session, c parties.Customer, minor int64, mac []byte, exempt bool) (View, settle.Result, error) {
 	now := s.Now()
-	in := risk.Payment{Minor: minor, Currency: cmd.Amount.Currency, At: now.In(s.Zone), Signals: cmd.Signals, Exempt: exempt}
-	draft := &draft{service: s, ctx: ctx, by: cmd.Caller, ip: cmd.Signals.IP, customer: c, now: now}
+	holder, err := s.holderOf(ctx, cmd.Holder, c)
+	if err != nil {
+		return View{}, settle.Result{}, err
+	}
+	exempt = exempt && cmd.mayBeExempt(holder, minor)
+	in := risk.Payment{Minor: minor, Currency: cmd.Amount.Currency, Rates: s.exchange(), At: now.In(s.Zone), Signals: cmd.Signals, Exempt: exempt}
+	draft := &draft{service: s, ctx: ctx, by: cmd.Caller, ip: cmd.Signals.IP, binding: cmd.Binding, customer: c, now: now}
 	defer draft.done()
 	draft.t.Channel, draft.t.Reference, draft.t.Policy = cmd.Channel, cmd.Reference, s.Policy().Version
 	if err := draft.allowance(&in); err != nil {
 		return View{}, settle.Result{}, err
 	}
-	if err := draft.facts(&in, cmd, session); err != nil {
+	if err := draft.gather(func() error { return draft.facts(&in, cmd, session) }); err != nil {
 		return View{}, settle.Result{}, err
 	}
-	verdict := s.judge(in)
+	draft.many(&in, cmd, holder)
+	if exempt { // else nothing is known that could exempt it
+		if err := draft.gather(func() error { return draft.exemptions(&in, cmd) }); err != nil {
+			return View{}, settle.Result{}, err
+		}
+	}
+	verdict := draft.judge(in)
 	t := Transaction{
 		ID: ident.New("tx"), Reference: cmd.Reference, Customer: c.ID, Client: cmd.Caller.ID, Channel: cmd.Channel, Service: cmd.Service,
 		Session: session.ID, Minor: minor, Currency: cmd.Amount.Currency, BodyMAC: mac, Decision: string(verdict.Decision),
@@ -140,23 +166,30 @@ func (s *Service) decide(ctx context.Context, cmd CreateCommand, session authn.S
 	for _, r := range verdict.Reasons {
 		t.Reasons = append(t.Reasons, r.Code)
 	}
-	d := Details{Purpose: cmd.Purpose, Holder: cmd.Holder, Payer: cmd.Payer, Payee: cmd.Payee}
+	d := Details{Purpose: cmd.Purpose, Holder: cmd.Holder, Series: cmd.Series, Payer: cmd.Payer, Payee: cmd.Payee, Batch: plain(cmd.Batch)}
 	draft.t, draft.d = t, d
-	draft.keep(in, verdict)
+	draft.forHolder(holder)
 	if err := draft.require(session); err != nil {
 		return View{}, settle.Result{}, err
 	}
-	var err error
-	switch verdict.Decision {
+	draft.keep(in, verdict)
+	draft.basis(in, verdict)
+	decision, err := draft.capped(verdict.Decision)
+	if err != nil {
+		return View{}, settle.Result{}, err
+	}
+	switch decision {
 	case risk.Approved:
-		err = draft.exempt()
+		if err = draft.exempt(); errors.Is(err, errOver) {
+			return View{}, settle.Result{Outcome: settle.Over}, nil
+		}
 	case risk.StepUp:
 		err = draft.stepUp(verdict.Reasons)
 	case risk.Held:
 		err = draft.hold()
 	default:
-		draft.t.step(now, Rejected, "policy", "policy")
-		err = draft.save("transaction.created", "policy")
+		draft.t.step(now, Rejected, draft.why(), "policy")
+		err = draft.save("transaction.created", draft.why())
 	}
 	if err != nil {
 		return View{}, settle.Result{}, err
@@ -165,6 +198,7 @@ func (s *Service) decide(ctx context.Context, cmd CreateCommand, session authn.S
 	if err != nil || r.Outcome != settle.Done {
 		return View{}, r, err
 	}
+	draft.judged(verdict)
 	v, err := s.view(ctx, draft.t, c)
 	v.Authentication = draft.opened
 	return v, r, err
@@ -176,15 +210,25 @@ type draft struct {
 	ctx      context.Context
 	by       parties.Caller
 	ip       string // of the customer, if the front end told it
+	binding  string // of the attempt that is opened for the customer of the session
 	customer parties.Customer
+	signer   parties.Customer // of the holder's, who is asked for a proof or gives one; zero: the customer
+	session  string           // from which he is asked; "": the one the payment was begun from
 	t        Transaction
 	d        Details
 	now      time.Time
 	opened   *authn.View
 	leave    func()     // lets the next attempt of the customer be opened; nil while none is
+	token    string     // that the payment counts against; "" until it is looked up
+	paysBy   string     // the credential of the session
 	spent    settle.Hot // the customer's allowance as it was read
 	counted  uint64     // version it gets with this, 0 if it does not move
 	inputs   map[string]any
+	late     bool            // the decision took longer than it may
+	took     time.Duration   // what it took
+	shadow   *risk.Outcome   // what the shadow policy would ask for
+	listed   []settle.Effect // what an exemption rests on, as it was read
+	habits   habits          // what the customer has paid before, as it was read
 	effects  []settle.Effect
 	events   []audit.Event
 }
@@ -207,8 +251,9 @@ func (x *draft) require(session authn.Session) error {
 	if rows[0].Hot.State != settle.HotLive {
 		return problem.New(problem.SessionEnded, "the session has ended; log in again")
 	}
+	x.paysBy = session.Credential
 	x.effects = append(x.effects, authn.RequireSession{ID: session.ID, Version: session.Version},
-		parties.RequireCustomer{ID: x.customer.ID, Version: x.customer.Version},
+		parties.RequireCustomer{ID: x.signing().ID, Version: x.signing().Version},
 		settle.RequireHot{ID: session.Credential, Version: rows[0].Hot.Version})
 	return nil
 }
@@ -219,7 +264,11 @@ func (x *draft) save(name, reason string) error {
 		return err
 	}
 	x.effects = append(x.effects, SaveTransaction{x.t})
-	e := x.service.event(x.by, x.customer, x.t, name, reason, x.inputs)
+	more, err := x.telling()
+	if err != nil {
+		return err
+	}
+	e := x.service.event(x.by, x.customer, x.t, name, reason, more)
 	if x.counted > 0 { // the log knows the last version of every hot row
 		e.Credential, e.Version = x.customer.Pseudonym, x.counted
 	}
@@ -238,9 +287,12 @@ func (x *draft) stepUp(reasons []risk.Reason) error {
 
 // ask opens an authentication for the transaction, with a text of its own.
 func (x *draft) ask(reasons []risk.Reason) error {
-	s := x.service
-	var err error
-	if x.leave, err = s.Authn.Alone(x.ctx, x.customer.ID); err != nil {
+	s, who := x.service, x.signing().ID
+	said, err := facts(x.t, x.d)
+	if err != nil {
+		return err
+	}
+	if x.leave, err = s.Authn.Alone(x.ctx, who); err != nil {
 		return err
 	}
 	expires := x.now.Add(s.Authn.Settings.AttemptLife).UTC().Truncate(time.Second)
@@ -252,19 +304,20 @@ func (x *draft) ask(reasons []risk.Reason) error {
 	opener := x.by
 	opener.ID = x.t.Client
 	view, effects, events, err := s.Authn.Open(x.ctx, authn.Opening{
-		Caller: opener, Customer: x.customer.ID, Purpose: authn.Payment, Transaction: x.t.ID, Session: x.t.Session, Channel: x.t.Channel,
-		ACR: s.needs(x.t), Shown: s.shows(x.t), Pay: typed(x.t, x.d), Score: x.t.Score, Reasons: reasons, ExpiresAt: expires, IP: x.ip,
+		Caller: opener, Customer: who, Purpose: authn.Payment, Transaction: x.t.ID, Session: cmp.Or(x.session, x.t.Session), Channel: x.t.Channel, Digest: x.d.digest(),
+		ACR: s.needs(x.t), Shown: s.shows(x.t), Pay: typed(x.t, x.d), Binding: x.binding, Score: x.t.Score, Reasons: reasons, ExpiresAt: expires, IP: x.ip,
 		Challenge: func() (authn.Challenge, error) {
 			var err error
-			last, err = authn.NewChallenge("payment", s.Issuer, x.customer.ID, expires, facts(x.t, x.d))
+			last, err = authn.NewChallenge(x.d.typ(), s.Issuer, who, expires, said)
 			return last, err
 		},
 	})
 	if err != nil {
 		return err
 	}
-	x.d.Linked, x.t.SHA256 = last.Text, last.SHA256[:]
+	x.told(last)
 	x.t.Attempts = append(x.t.Attempts, view.Attempt.ID)
+	x.challenged(view.Attempt)
 	if len(view.Attempt.Ways) == 0 && !slices.Contains(x.t.Reasons, "no-suitable-credential") {
 		x.t.Reasons = append(x.t.Reasons, "no-suitable-credential")
 	}
@@ -274,26 +327,18 @@ func (x *draft) ask(reasons []risk.Reason) error {
 }
 
 // typed is what a device that shows what it signs has the customer type. The
-// currency is not typed, so it is the bank's own.
+// currency is not typed, so it is the bank's own; nor are the payees of a batch.
 func typed(t Transaction, d Details) *authn.Pay {
-	if t.Currency != "AZN" {
+	if t.Currency != "AZN" || len(d.Batch) > 0 {
 		return nil
 	}
 	return &authn.Pay{Minor: t.Minor, Account: d.Payee.Account}
 }
 
-// hold keeps a suspicious or very large payment until security has looked at it
-// and tells the customer at once (clauses 5.26, 5.33). No proof approves it.
+// hold keeps a suspicious or very large payment for the bank's security.
 func (x *draft) hold() error {
-	x.t.step(x.now, Held, "policy", "policy")
-	n := notify.Notice{
-		ID: ident.New("no"), Customer: x.customer.ID, Channel: "sms", Kind: "payment-held",
-		CreatedAt: x.now.UTC(), ExpiresAt: x.now.Add(24 * time.Hour).UTC(),
+	if err := x.keepHeld("policy"); err != nil {
+		return err
 	}
-	var err error
-	if n.Sealed, err = x.service.Keys.Seal(x.ctx, x.customer.Key, notify.Place(n.ID), []byte(x.t.Reference)); err != nil {
-		return problem.Away(err)
-	}
-	x.effects = append(x.effects, notify.Queue{Notice: n})
 	return x.save("transaction.created", "held")
 }

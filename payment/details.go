@@ -2,7 +2,9 @@ package payment
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"maps"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -26,9 +28,14 @@ type Party struct {
 type Details struct {
 	Purpose string `json:"purpose"`
 	Holder  string `json:"holder,omitempty"`
+	Series  string `json:"series,omitempty"`
 	Payer   Party  `json:"payer"`
 	Payee   Party  `json:"payee"`
+	Batch   []Line `json:"batch,omitempty"`  // in place of Payee
 	Linked  []byte `json:"linked,omitempty"` // canonical text of the last proof asked for
+
+	Basis []byte            `json:"basis,omitempty"` // what its decision rested on: Decision.Encode
+	Texts map[string][]byte `json:"texts,omitempty"` // of a holder's payment: the last one of each signer
 }
 
 // checkDetails collects what clause 4.8 finds missing.
@@ -37,17 +44,26 @@ func (cmd CreateCommand) check(c *problem.Check) {
 	c.Unless(cmd.Service == "transactional" || cmd.Service == "information", "service", "needs to be information or transactional")
 	text(c, "purpose", cmd.Purpose, 200, true)
 	text(c, "holder", cmd.Holder, 64, false)
-	text(c, "payer.name", cmd.Payer.Name, 140, true)
-	text(c, "payer.account", cmd.Payer.Account, 34, true)
-	text(c, "payer.bank", cmd.Payer.Bank, 70, true)
-	text(c, "payee.name", cmd.Payee.Name, 140, true)
-	text(c, "payee.account", cmd.Payee.Account, 34, true)
-	text(c, "payee.bank", cmd.Payee.Bank, 70, true)
-	text(c, "payee.country", cmd.Payee.Country, 2, true)
+	text(c, "series", cmd.Series, 64, false)
+	cmd.Payer.check(c, "payer", false)
 	_, err := cmd.Amount.Minor()
 	if err != nil {
 		c.Unless(false, "amount", err.Error())
 	}
+	if cmd.Batch != nil {
+		cmd.checkBatch(c)
+		return
+	}
+	cmd.Payee.check(c, "payee", true)
+}
+
+// check collects what is wrong with one side of a payment; of a payee the country is
+// needed.
+func (p Party) check(c *problem.Check, field string, country bool) {
+	text(c, field+".name", p.Name, 140, true)
+	text(c, field+".account", p.Account, 34, true)
+	text(c, field+".bank", p.Bank, 70, true)
+	text(c, field+".country", p.Country, 2, country)
 }
 
 // blanks are characters that count as printable and show nothing.
@@ -70,23 +86,47 @@ func text(c *problem.Check, field, value string, most int, needed bool) {
 }
 
 // facts are what the linked text says beside its fixed members.
-func facts(t Transaction, d Details) map[string]any {
+func facts(t Transaction, d Details) (map[string]any, error) {
 	m := map[string]any{
-		"reference": t.Reference, "amount": FromMinor(t.Minor, t.Currency), "payer": d.Payer, "payee": d.Payee, "purpose": d.Purpose,
+		"reference": t.Reference, "amount": FromMinor(t.Minor, t.Currency), "payer": d.Payer, "purpose": d.Purpose,
+	}
+	if len(d.Batch) == 0 {
+		m["payee"] = d.Payee
+	} else {
+		list, err := batchFacts(d.Batch)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(m, list)
 	}
 	if d.Holder != "" {
 		m["holder"] = d.Holder
 	}
-	return m
+	if d.Series != "" {
+		m["series"] = d.Series
+	}
+	return m, nil
 }
 
 // bodyMAC tells the same request from another one with the same reference. It
 // leaves out what may differ between two sends of one payment.
 func (s *Service) bodyMAC(ctx context.Context, cmd CreateCommand, minor int64) ([]byte, error) {
-	text, err := canonical.JSON(map[string]any{
+	said := map[string]any{
 		"reference": cmd.Reference, "channel": cmd.Channel, "service": cmd.Service, "amount": FromMinor(minor, cmd.Amount.Currency),
 		"purpose": cmd.Purpose, "holder": cmd.Holder, "payer": cmd.Payer, "payee": cmd.Payee,
-	})
+	}
+	if cmd.Series != "" {
+		said["series"] = cmd.Series
+	}
+	if len(cmd.Batch) > 0 {
+		list, err := ListText(plain(cmd.Batch))
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(list)
+		said["batch"] = sum[:]
+	}
+	text, err := canonical.JSON(said)
 	if err != nil {
 		return nil, err
 	}

@@ -14,9 +14,17 @@ import (
 // change loads a transaction, lets f decide what becomes of it and settles it,
 // again when somebody else was faster.
 func (s *Service) change(ctx context.Context, by parties.Caller, id, name string, f func(x *draft) error) (View, error) {
-	for range maxTries {
-		if v, done, err := s.changeOnce(ctx, by, id, name, f); done || err != nil {
+	for try := range maxTries {
+		v, done, err := s.changeOnce(ctx, by, id, name, f)
+		if done || err != nil {
 			return v, err
+		}
+		if try == 0 {
+			end, err := s.after(ctx, v.Transaction.Customer)
+			if err != nil {
+				return View{}, err
+			}
+			defer end()
 		}
 	}
 	return View{}, errContended
@@ -37,6 +45,9 @@ func (s *Service) changeOnce(ctx context.Context, by parties.Caller, id, name st
 	if x.t.State == PendingProof && !x.now.Before(x.t.ExpiresAt) {
 		x.t.State = Expired // nothing can be done with it any more
 	}
+	if err := x.remembered(); err != nil {
+		return View{}, false, err
+	}
 	if err := f(x); err != nil {
 		return View{}, false, err
 	}
@@ -45,7 +56,7 @@ func (s *Service) changeOnce(ctx context.Context, by parties.Caller, id, name st
 	}
 	r, err := s.settle(ctx, x.effects, x.events...)
 	if err != nil || r.Outcome != settle.Done {
-		return View{}, false, err
+		return View{Transaction: x.t}, false, err
 	}
 	v, err = s.view(ctx, x.t, c)
 	v.Authentication = x.opened
@@ -60,10 +71,19 @@ func (x *draft) in(states ...State) error {
 	return nil
 }
 
-// Ask opens a further authentication: after one has expired, or for another
-// signer. The text is a new one, and only the last one approves.
-func (s *Service) Ask(ctx context.Context, by parties.Caller, id, accessToken string, p *authn.Possession) (View, error) {
-	session, _, err := s.Authn.LiveToken(ctx, by, accessToken, p)
+// Ask opens a further authentication: after one has expired, or for another signer of
+// the holder's. The text is a new one and names its signer; of each only the last one
+// counts.
+func (s *Service) Ask(ctx context.Context, by parties.Caller, id, accessToken string, p *authn.Possession, binding string) (View, error) {
+	var c problem.Check
+	c.Unless(len(binding) <= authn.MaxBinding, "binding", "has at most 512 bytes")
+	if err := c.Err(); err != nil {
+		return View{}, err
+	}
+	session, signer, err := s.Authn.LiveToken(ctx, by, accessToken, p)
+	if err == nil {
+		err = s.Authn.Recent(session)
+	}
 	if err != nil {
 		if errors.Is(err, authn.ErrDead) {
 			return View{}, problem.New(problem.SessionEnded, "the session has ended; log in again")
@@ -77,10 +97,10 @@ func (s *Service) Ask(ctx context.Context, by parties.Caller, id, accessToken st
 		if err := x.in(PendingProof); err != nil {
 			return err
 		}
-		if session.Customer != x.t.Customer {
-			return problem.New(problem.NotFound, "there is no such transaction")
+		if err := x.askedBy(session, signer); err != nil {
+			return err
 		}
-		x.t.Session = session.ID
+		x.binding = binding
 		if err := x.require(session); err != nil {
 			return err
 		}
@@ -98,50 +118,8 @@ func (s *Service) Cancel(ctx context.Context, by parties.Caller, id string) (Vie
 			return err
 		}
 		x.t.step(x.now, Cancelled, "", by.ID)
-		effects, events, err := s.Authn.Withdraw(ctx, by, x.customer, x.t.ID, "cancelled")
-		x.effects, x.events = append(x.effects, effects...), append(x.events, events...)
-		return err
+		return x.withdraw("cancelled")
 	})
-}
-
-// Release lets a held payment ask for its proof again, with a new text. It never
-// approves (clause 5.26).
-func (s *Service) Release(ctx context.Context, by parties.Caller, id, reason string) (View, error) {
-	return s.change(ctx, by, id, "transaction.released", func(x *draft) error {
-		if err := x.in(Held); err != nil {
-			return err
-		}
-		if err := needReason(reason); err != nil {
-			return err
-		}
-		if x.t.Currency != "AZN" {
-			return problem.New(problem.Conflict, "there is no exchange rate for "+x.t.Currency+": the payment cannot be placed in a band; reject it")
-		}
-		x.t.Decision = "step_up"
-		x.t.ExpiresAt = x.now.Add(pendingLife).UTC()
-		x.t.step(x.now, PendingProof, reason, by.ID)
-		return x.ask(nil)
-	})
-}
-
-// Reject ends a held payment for good.
-func (s *Service) Reject(ctx context.Context, by parties.Caller, id, reason string) (View, error) {
-	return s.change(ctx, by, id, "transaction.rejected", func(x *draft) error {
-		if err := x.in(Held); err != nil {
-			return err
-		}
-		if err := needReason(reason); err != nil {
-			return err
-		}
-		x.t.step(x.now, Rejected, reason, by.ID)
-		return nil
-	})
-}
-
-func needReason(reason string) error {
-	var c problem.Check
-	c.Unless(reason != "" && len(reason) <= 500, "reason", "needs 1 to 500 bytes")
-	return c.Err()
 }
 
 // Report records what the core banking system did with an authorization. Each is
@@ -162,7 +140,10 @@ func (s *Service) Report(ctx context.Context, by parties.Caller, id, jti string,
 			return problem.New(problem.Conflict, "the authorization is not the one of this transaction")
 		}
 		if state == Failed {
-			x.release()
+			if err := x.release(); err != nil {
+				return err
+			}
+			x.discount()
 		}
 		x.t.step(x.now, state, detail, by.ID)
 		return nil

@@ -56,7 +56,7 @@ func TestClause5_26_NothingApprovesAHeldPayment(t *testing.T) {
 	if held.Authentication != nil || held.Transaction.State != payment.Held {
 		t.Fatalf("held: %+v", held)
 	}
-	if _, err := p.b.Payments.Ask(t.Context(), p.b.Front(), held.Transaction.ID, "x", nil); err == nil {
+	if _, err := p.b.Payments.Ask(t.Context(), p.b.Front(), held.Transaction.ID, "x", nil, ""); err == nil {
 		t.Fatal("a held payment asked for a proof")
 	}
 	if p.b.Count("transaction.created", "held", "held") != 1 {
@@ -127,12 +127,12 @@ func TestTheCoreReportsOnce(t *testing.T) {
 		t.Errorf("a second execution: %v", err)
 	}
 	failed := p.pay(p.command("20.00"))
-	if failed.DailyUsed != 40_00 {
-		t.Fatalf("used %d", failed.DailyUsed)
+	if used(failed) != 40_00 {
+		t.Fatalf("used %d", used(failed))
 	}
 	back, err := p.b.Payments.Report(t.Context(), core, failed.Transaction.ID, authorization(t, p, failed.Authorization).ID, payment.Failed, "no funds")
-	if err != nil || back.DailyUsed != 20_00 {
-		t.Fatalf("after the failure %d used, %v", back.DailyUsed, err)
+	if err != nil || used(back) != 20_00 {
+		t.Fatalf("after the failure %d used, %v", used(back), err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 
 	"mohur/authn"
 	"mohur/canonical"
@@ -23,24 +24,27 @@ func (s *Service) Proven(ctx context.Context, a authn.Attempt, p authn.Proof, ov
 	if err != nil {
 		return authn.Consequence{}, problem.Away(err)
 	}
-	if t.State != PendingProof || !p.At.Before(t.ExpiresAt) || t.Customer != a.Customer || !bytes.Equal(t.SHA256, a.SHA256) {
+	if t.State != PendingProof || !p.At.Before(t.ExpiresAt) || !t.sameText(a) {
 		return authn.Consequence{}, authn.ErrNotPending
 	}
 	d, err := s.details(ctx, t, c)
 	if err != nil {
 		return authn.Consequence{}, err
 	}
-	if p.ACR.Rank() < s.needs(t).Rank() || seen[p.Shown] < seen[s.shows(t)] || !proves(t, d) {
+	if p.ACR.Rank() < s.needs(t).Rank() || seen[p.Shown] < seen[s.shows(t)] || !proves(t, d, a) {
 		return authn.Consequence{}, authn.ErrNotPending
 	}
 	x := &draft{service: s, ctx: ctx, by: p.By, customer: c, t: t, d: d, now: p.At}
 	x.t.Version++
-	x.t.ACR, x.t.Shown, x.t.AMR = string(p.ACR), p.Shown, p.AMR
-	if len(p.Signature) > 0 {
-		if x.t.Signature, err = s.Keys.Seal(ctx, c.Key, SignaturePlace(t.ID), p.Signature); err != nil {
-			return authn.Consequence{}, problem.Away(err)
-		}
+	x.remembers(a)
+	complete, err := x.sign(a, p)
+	if err != nil {
+		return authn.Consequence{}, err
 	}
+	if !complete {
+		return x.signed()
+	}
+	x.token = p.Credential.Token
 	if over {
 		return x.limited()
 	}
@@ -53,35 +57,52 @@ var seen = map[string]int{"none": 0, "agent": 1, "device": 2}
 // proves reports whether the text the proof is bound to says what the record
 // says: the authorization is signed from the record, so nothing in it may differ
 // from what the customer's answer was computed over.
-func proves(t Transaction, d Details) bool {
-	sum := sha256.Sum256(d.Linked)
-	if !bytes.Equal(sum[:], t.SHA256) {
+func proves(t Transaction, d Details, a authn.Attempt) bool {
+	text := d.text(t, a.Customer)
+	sum := sha256.Sum256(text)
+	if !bytes.Equal(sum[:], a.SHA256) {
 		return false
 	}
 	var said map[string]json.RawMessage
-	if err := json.Unmarshal(d.Linked, &said); err != nil {
+	if err := json.Unmarshal(text, &said); err != nil {
 		return false
 	}
-	for name, fact := range facts(t, d) {
+	says, err := facts(t, d)
+	if err != nil {
+		return false
+	}
+	says["typ"], says["sub"] = d.typ(), a.Customer
+	for name, fact := range says {
 		want, err := canonical.JSON(fact)
 		if err != nil || !bytes.Equal(want, said[name]) {
 			return false
 		}
 	}
-	return string(said["typ"]) == `"payment"`
+	return true
 }
 
 // approve reserves the day's limit, starts the exemption's counters again and
 // signs the authorization.
 func (x *draft) approve() (authn.Consequence, error) {
-	x.reserve()
+	if c, stopped, err := x.again(); stopped || err != nil {
+		return c, err
+	}
+	if err := x.reserve(); errors.Is(err, errOver) {
+		return x.limited()
+	} else if err != nil {
+		return authn.Consequence{}, err
+	}
 	if err := x.replenish(); err != nil {
 		return authn.Consequence{}, err
 	}
 	if err := x.remember(); err != nil {
 		return authn.Consequence{}, err
 	}
-	x.t.step(x.now, Approved, "", x.customer.ID)
+	x.count()
+	if err := x.based(); err != nil {
+		return authn.Consequence{}, err
+	}
+	x.t.step(x.now, Approved, "", x.signing().ID)
 	if err := x.authorize(); err != nil {
 		return authn.Consequence{}, err
 	}

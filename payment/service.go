@@ -7,6 +7,7 @@ import (
 
 	"mohur/audit"
 	"mohur/authn"
+	"mohur/compromised"
 	"mohur/hsm"
 	"mohur/parties"
 	"mohur/problem"
@@ -23,10 +24,32 @@ type Service struct {
 	Keys    *seal.Keyring
 	Audit   *audit.Drafter
 	Authn   *authn.Service
-	Policy  func() risk.Policy // the one in force now
+	Policy  func() risk.Policy         // the one in force now
+	Rates   func() risk.Rates          // of exchange, those that may be used now; nil: none
+	Shadow  func() (risk.Policy, bool) // tried beside it, decides nothing; nil: none
+	Budget  time.Duration              // how long a decision may take before it falls on the safe side; 0: no limit
+	Observe func(Judged)               // called for every decision on a new payment; nil: nobody counts
 	Issuer  string
 	Zone    *time.Location // the bank's day: Asia/Baku
 	Now     func() time.Time
+	// Cooling is how long a payee or account is on a list before it exempts anything.
+	Cooling time.Duration
+
+	// LimitsCooling is how long a customer's raise of a limit waits before it is in
+	// force; 0: 24 hours.
+	LimitsCooling time.Duration
+	// Review is how long a held payment may wait for the bank's security before it is
+	// late, HeldLife before it is rejected; 0: 30 minutes and 24 hours.
+	Review, HeldLife time.Duration
+
+	// Compromised is the bank's list of what is in wrong hands; nil: there is none.
+	Compromised *compromised.List
+	// Missing is told which fact could not be looked up because its part has failed; nil:
+	// nobody counts.
+	Missing func(fact string)
+
+	rates rateCache
+	turns turns
 }
 
 const (
@@ -42,8 +65,7 @@ type View struct {
 	Reasons        []risk.Reason
 	Authorization  string
 	Authentication *authn.View // the one opened by this call
-	DailyUsed      int64
-	DailyLimit     int64
+	Limits         LimitsView
 }
 
 var errContended = problem.New(problem.Conflict, "the transaction is being changed by somebody else; try again")
@@ -95,13 +117,24 @@ func (s *Service) load(ctx context.Context, by parties.Caller, id string) (Trans
 	return t, c, nil
 }
 
-// view opens what is sealed.
+// view opens what is sealed, with the whole history.
 func (s *Service) view(ctx context.Context, t Transaction, c parties.Customer) (View, error) {
+	v, err := s.line(ctx, t, c)
+	if err != nil {
+		return View{}, err
+	}
+	v.Transaction.Timeline, err = s.timeline(ctx, v.Transaction)
+	return v, err
+}
+
+// line opens what is sealed. What came of the transaction's attempts and is not written
+// down yet is left out of its history.
+func (s *Service) line(ctx context.Context, t Transaction, c parties.Customer) (View, error) {
 	d, err := s.details(ctx, t, c)
 	if err != nil {
 		return View{}, err
 	}
-	v := View{Transaction: t, Details: d, DailyLimit: s.Policy().DailyPerCustomer}
+	v := View{Transaction: t, Details: d}
 	if t.State == PendingProof && !s.Now().Before(t.ExpiresAt) {
 		v.Transaction.State = Expired
 	}
@@ -115,9 +148,8 @@ func (s *Service) view(ctx context.Context, t Transaction, c parties.Customer) (
 		}
 		v.Authorization = string(plain)
 	}
-	v.DailyUsed, err = s.Store.Reserved(ctx, s.dayKey(t.Customer, t.Currency, s.Now()), s.Now())
-	if err != nil {
-		return View{}, problem.Away(err)
+	if v.Limits, err = s.CustomerLimits(ctx, t.Customer); err != nil {
+		return View{}, err
 	}
 	return v, nil
 }
@@ -132,17 +164,25 @@ func (s *Service) Get(ctx context.Context, by parties.Caller, id string) (View, 
 }
 
 // Signature returns what a customer's certificate signed to confirm a transaction:
-// detached CMS SignedData (RFC 5652, DER) over the bytes of its linked text. A
-// transaction that was confirmed otherwise has none.
-func (s *Service) Signature(ctx context.Context, by parties.Caller, id string) ([]byte, error) {
+// detached CMS SignedData (RFC 5652, DER) over the bytes of its linked text; of a
+// holder's payment, what that signer's did. A transaction that was confirmed otherwise
+// has none.
+func (s *Service) Signature(ctx context.Context, by parties.Caller, id, signer string) ([]byte, error) {
 	t, c, err := s.load(ctx, by, id)
 	if err != nil {
 		return nil, err
 	}
-	if len(t.Signature) == 0 {
+	sealed, place := t.Signature, SignaturePlace(t.ID)
+	if t.Holder != "" && signer == "" {
+		return nil, problem.New(problem.NotFound, "several people may have signed; say whose signature is wanted: ?customer=")
+	}
+	if given := t.SignatureOf(signer); given != nil {
+		sealed, place = given.CMS, SignerPlace(t.ID, signer)
+	}
+	if len(sealed) == 0 {
 		return nil, problem.New(problem.NotFound, "the transaction was not confirmed by a signature of a card")
 	}
-	cms, err := s.Keys.Open(ctx, c.Key, SignaturePlace(t.ID), t.Signature)
+	cms, err := s.Keys.Open(ctx, c.Key, place, sealed)
 	if err != nil {
 		return nil, problem.Away(err)
 	}
@@ -167,10 +207,11 @@ func (s *Service) List(ctx context.Context, by parties.Caller, f Filter, cursor 
 		if err != nil {
 			return nil, "", problem.Away(err)
 		}
-		v, err := s.view(ctx, t, c)
+		v, err := s.line(ctx, t, c)
 		if err != nil {
 			return nil, "", err
 		}
+		v.Transaction.Timeline = named(v.Transaction)
 		out = append(out, v)
 	}
 	return out, next, nil

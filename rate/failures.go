@@ -68,11 +68,28 @@ func (f *Failures) Wait(name string, now time.Time) time.Duration {
 	return max(0, f.pause(t)-since)
 }
 
-func (f *Failures) pause(t *tally) time.Duration {
-	n := -f.slow.From
+// Count returns how many failures of name are within the window at now.
+func (f *Failures) Count(name string, now time.Time) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, ok := f.tally.Get(name)
+	if !ok {
+		return 0
+	}
+	f.turn(t, now)
+	return t.sum()
+}
+
+// sum is of the slots that are in the window.
+func (t *tally) sum() (n int) {
 	for _, c := range t.counts {
 		n += int(c)
 	}
+	return n
+}
+
+func (f *Failures) pause(t *tally) time.Duration {
+	n := t.sum() - f.slow.From
 	switch {
 	case n < 0:
 		return 0

@@ -22,13 +22,18 @@ func (t *Text) Lines(l words.Language) []words.Line {
 	switch t.Type {
 	case Payment:
 		w.entry(entry{m.Reference, m.Amount, m.Payee, m.Purpose})
+		w.add(words.Series, show(m.Series))
 		w.payer(m)
 	case Batch:
 		w.add(words.Amount, m.Amount.text())
-		w.add(words.Count, fmt.Sprint(len(m.Batch)))
+		w.add(words.Count, fmt.Sprint(m.Count))
 		w.add(words.Purpose, show(m.Purpose))
 		w.add(words.Reference, show(m.Reference))
 		w.payer(m)
+		if m.BatchSum != "" {
+			w.lines = append(w.lines, words.Line{Label: w.language.Say(words.LongBatch)})
+			w.add(words.BatchSum, m.BatchSum)
+		}
 		for i, e := range m.Batch {
 			w.lines = append(w.lines, words.Line{Label: fmt.Sprintf("— %d —", i+1)})
 			w.entry(e)

@@ -50,6 +50,21 @@ func payment(more map[string]any) map[string]any {
 	return m
 }
 
+func batch(more map[string]any) map[string]any {
+	m := payment(map[string]any{"typ": "batch", "payee": nil, "amount": map[string]any{"value": "16.50", "currency": "AZN"}, "count": 2, "batch": []any{
+		map[string]any{"amount": map[string]any{"value": "7.50", "currency": "AZN"}, "payee": map[string]any{"name": "X", "account": "1", "bank": "B"}},
+		map[string]any{"amount": map[string]any{"value": "9", "currency": "AZN"}, "payee": map[string]any{"name": "Y", "account": "2", "bank": "B"}},
+	}})
+	for k, v := range more {
+		if v == nil {
+			delete(m, k)
+		} else {
+			m[k] = v
+		}
+	}
+	return m
+}
+
 func text(t testing.TB, m map[string]any) []byte {
 	t.Helper()
 	b, err := canonical.JSON(m)
@@ -81,10 +96,10 @@ func TestWhatTheCustomerReads(t *testing.T) {
 		{payment(map[string]any{"holder": "H-1"}), words.AZ, []string{"Məbləğ: 12 500.00 AZN", "Alan: Nigar MMC", "Hesabın sahibi: H-1"}},
 		{facts("action", map[string]any{"action": "limits.raise", "data_sha256": strings.Repeat("ab", 32)}), words.EN, []string{"raising of limits", strings.Repeat("ab", 32)}},
 		{facts("action", map[string]any{"action": "new.thing"}), words.EN, []string{"What for: new.thing"}},
-		{payment(map[string]any{"typ": "batch", "payee": nil, "batch": []any{
-			map[string]any{"amount": map[string]any{"value": "7.50", "currency": "AZN"}, "payee": map[string]any{"name": "X", "account": "1", "bank": "B"}},
-			map[string]any{"amount": map[string]any{"value": "9", "currency": "AZN"}, "payee": map[string]any{"name": "Y", "account": "2", "bank": "B"}},
-		}}), words.EN, []string{"Number of payments: 2", "— 1 —", "Amount: 7.50 AZN\nPayee: X", "Amount: 9 AZN\nPayee: Y"}},
+		{batch(nil), words.EN, []string{"Amount: 16.50 AZN\nNumber of payments: 2", "— 1 —", "Amount: 7.50 AZN\nPayee: X", "Amount: 9 AZN\nPayee: Y"}},
+		{batch(map[string]any{"batch": nil, "count": 500, "batch_sha256": strings.Repeat("cd", 32)}), words.EN,
+			[]string{"Amount: 16.50 AZN\nNumber of payments: 500", "too long to be shown", "Fingerprint of the list (SHA-256): " + strings.Repeat("cd", 32)}},
+		{payment(map[string]any{"series": "S-1"}), words.EN, []string{"Recurring payment: S-1"}},
 	} {
 		parsed, err := linked.Parse(text(t, c.facts))
 		if err != nil {
@@ -145,6 +160,15 @@ func TestTextsThatAreNotUnderstoodAreRefused(t *testing.T) {
 		"no iss":                   string(text(t, facts("login", map[string]any{"iss": nil}))),
 		"no nonce":                 string(text(t, facts("login", map[string]any{"nonce": nil}))),
 		"exp as text":              string(text(t, facts("login", map[string]any{"exp": "1"}))),
+		"batch: another count":     string(text(t, batch(map[string]any{"count": 3}))),
+		"batch: no count":          string(text(t, batch(map[string]any{"count": nil}))),
+		"batch: another sum":       string(text(t, batch(map[string]any{"amount": map[string]any{"value": "16.51", "currency": "AZN"}}))),
+		"batch: another currency":  string(text(t, batch(map[string]any{"amount": map[string]any{"value": "16.50", "currency": "USD"}}))),
+		"batch: list and hash":     string(text(t, batch(map[string]any{"batch_sha256": strings.Repeat("cd", 32)}))),
+		"batch: half a hash":       string(text(t, batch(map[string]any{"batch": nil, "batch_sha256": strings.Repeat("cd", 16)}))),
+		"batch: hash and payee":    string(text(t, batch(map[string]any{"batch": nil, "batch_sha256": strings.Repeat("cd", 32), "payee": map[string]any{"name": "X", "account": "1", "bank": "B"}}))),
+		"batch: nothing listed":    string(text(t, batch(map[string]any{"batch": nil}))),
+		"batch: too many":          string(text(t, batch(map[string]any{"batch": nil, "count": 10001, "batch_sha256": strings.Repeat("cd", 32)}))),
 		"an empty batch":           string(text(t, payment(map[string]any{"typ": "batch", "payee": nil, "batch": []any{}}))),
 		"an action without a name": string(text(t, facts("action", nil))),
 	} {
@@ -274,6 +298,8 @@ func FuzzParse(f *testing.F) {
 		payment(map[string]any{"payee": map[string]any{"name": "a\u202eb", "account": "1", "bank": "B"}})} {
 		f.Add(text(f, m))
 	}
+	f.Add(text(f, batch(nil)))
+	f.Add(text(f, batch(map[string]any{"batch": nil, "batch_sha256": strings.Repeat("cd", 32)})))
 	f.Add([]byte(`{"v":1,"typ":"batch","batch":[{}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		parsed, err := linked.Parse(raw)

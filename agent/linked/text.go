@@ -2,6 +2,7 @@ package linked
 
 import (
 	"bytes"
+	"math/big"
 	"regexp"
 	"time"
 	"unicode/utf8"
@@ -48,7 +49,10 @@ type members struct {
 	Payee     *party  `json:"payee"`
 	Purpose   string  `json:"purpose"`
 	Holder    string  `json:"holder"`
+	Series    string  `json:"series"`
+	Count     int     `json:"count"`
 	Batch     []entry `json:"batch"`
+	BatchSum  string  `json:"batch_sha256"`
 }
 
 type money struct {
@@ -70,15 +74,19 @@ type entry struct {
 	Purpose   string `json:"purpose"`
 }
 
-// maxBatch is how many payments a person can still look through in a dialog.
-const maxBatch = 50
+// maxBatch is how many payments a person can still look through in a dialog; of a
+// longer batch the server says the hash of the list, for at most maxCount payments.
+const (
+	maxBatch = 50
+	maxCount = 10_000
+)
 
 // allowed are the members a type has beside the fixed ones.
 var allowed = map[string]map[string]bool{
 	LogIn:   set(),
 	Action:  set("action", "data_sha256"),
-	Payment: set("reference", "amount", "payer", "payee", "purpose", "holder"),
-	Batch:   set("reference", "amount", "payer", "purpose", "holder", "batch"),
+	Payment: set("reference", "amount", "payer", "payee", "purpose", "holder", "series"),
+	Batch:   set("reference", "amount", "payer", "purpose", "holder", "count", "batch", "batch_sha256"),
 }
 
 func set(names ...string) map[string]bool {
@@ -139,6 +147,9 @@ func (m members) check() error {
 			return errorf(words.WrongText, "the action is not named")
 		}
 	case Payment:
+		if !fits(m.Series, 0, 64) {
+			return errorf(words.WrongText, "the name of the series is too long")
+		}
 		return m.entry().check(true)
 	case Batch:
 		return m.checkBatch()
@@ -147,18 +158,38 @@ func (m members) check() error {
 }
 
 func (m members) checkBatch() error {
+	if m.Payer == nil || m.Payer.check() != nil || m.Amount == nil || !m.Amount.ok() || !fits(m.Reference, 1, 64) || !fits(m.Purpose, 1, 200) || !fits(m.Holder, 0, 64) {
+		return errorf(words.WrongText, "the batch lacks payer, sum, purpose or reference")
+	}
+	if m.BatchSum != "" {
+		if len(m.Batch) > 0 || m.Count < 1 || m.Count > maxCount || !hexSum.MatchString(m.BatchSum) {
+			return errorf(words.WrongText, "a batch has its list or the hash of it, and a count")
+		}
+		return nil
+	}
 	if len(m.Batch) == 0 || len(m.Batch) > maxBatch {
 		return errorf(words.NewerAgent, "a batch of 1 to %d payments can be shown", maxBatch)
 	}
-	if m.Payer == nil || m.Payer.check() != nil || m.Amount == nil || !m.Amount.ok() || !fits(m.Reference, 1, 64) || !fits(m.Purpose, 0, 200) || !fits(m.Holder, 0, 64) {
-		return errorf(words.WrongText, "the batch lacks payer, sum or reference")
-	}
+	sum := new(big.Rat)
 	for _, e := range m.Batch {
 		if err := e.check(false); err != nil {
 			return err
 		}
+		if e.Amount.Currency != m.Amount.Currency {
+			return errorf(words.WrongText, "the batch has more than one currency")
+		}
+		sum.Add(sum, e.Amount.rat())
+	}
+	if m.Count != len(m.Batch) || sum.Cmp(m.Amount.rat()) != 0 {
+		return errorf(words.WrongText, "count or amount of the batch is not that of its payments")
 	}
 	return nil
+}
+
+// rat is the amount as a number; only of one that is ok.
+func (m *money) rat() *big.Rat {
+	r, _ := new(big.Rat).SetString(m.Value)
+	return r
 }
 
 func (m members) entry() payment {

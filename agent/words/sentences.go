@@ -23,6 +23,9 @@ var sentences = map[Key][3]string{ // az, en, ru
 	Reference:   {"İstinad", "Reference", "Номер"},
 	Holder:      {"Hesabın sahibi", "Account holder", "Владелец счёта"},
 	Count:       {"Ödənişlərin sayı", "Number of payments", "Число платежей"},
+	Series:      {"Təkrarlanan ödəniş", "Recurring payment", "Повторяющийся платёж"},
+	BatchSum:    {"Siyahının izi (SHA-256)", "Fingerprint of the list (SHA-256)", "Отпечаток списка (SHA-256)"},
+	LongBatch:   {"DİQQƏT: siyahı burada göstərilmək üçün çox uzundur. İzini bankdakı siyahının izi ilə müqayisə edin.", "NOTE: the list is too long to be shown here. Compare its fingerprint with that of the list at the bank.", "ВНИМАНИЕ: список слишком длинный, чтобы показать его здесь. Сверьте его отпечаток с отпечатком списка в банке."},
 	What:        {"Nə üçün", "What for", "Что"},
 	Fingerprint: {"Məlumatın izi (SHA-256)", "Fingerprint of the data (SHA-256)", "Отпечаток данных (SHA-256)"},
 

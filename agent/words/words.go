@@ -82,6 +82,9 @@ const (
 	Count       Key = "count"
 	What        Key = "what"
 	Fingerprint Key = "fingerprint"
+	Series      Key = "series"
+	BatchSum    Key = "batch-sum"
+	LongBatch   Key = "long-batch"
 
 	ActionContacts Key = "customer.contacts"
 	ActionPIN      Key = "customer.pin"

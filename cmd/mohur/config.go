@@ -12,6 +12,8 @@ import (
 	"mohur/authn/pin"
 	"mohur/authn/revocation"
 	"mohur/ca"
+	"mohur/parties"
+	"mohur/rulebook"
 )
 
 // Config is the whole configuration, one field for each setting in the table of
@@ -49,9 +51,15 @@ type Config struct {
 		Interval     time.Duration
 	}
 	Session struct {
-		Idle, Absolute, Token, Window time.Duration
-		Max                           int  // live ones of a person
-		Nonce                         bool // of proofs of possession
+		Idle, Absolute, Token, Window, Reauth time.Duration
+		Max                                   int  // live ones of a person
+		Nonce                                 bool // of proofs of possession
+	}
+	Rates   struct{ MaxAge time.Duration }
+	Held    struct{ Review, Expire time.Duration }
+	Payment struct {
+		DecisionBudget, KeepDecisions time.Duration
+		PayeeCooling                  time.Duration
 	}
 	Auth struct {
 		Attempt, FloorPIN, FloorRefusal, FloorBegin time.Duration
@@ -63,6 +71,7 @@ type Config struct {
 		MinAge, MaxAge                time.Duration
 	}
 	Approval   struct{ Life time.Duration }
+	Notices    struct{ Suspension, Resumption time.Duration }
 	Enrollment struct {
 		BankName string
 		Apps     *bool // nil: in development
@@ -74,7 +83,7 @@ type Config struct {
 		CallerRate, CallerBurst, CustomerRate, CustomerBurst, SourceRate, SourceBurst int
 		NamelessRate, NamelessBurst, NamelessClientRate, NamelessClientBurst          int
 		CustomerFailures, SourceFailures, Connections                                 int
-		SlowWindow, SlowMost                                                          time.Duration
+		SlowWindow, SlowMost, Cooling                                                 time.Duration
 	}
 }
 
@@ -111,12 +120,16 @@ func defaults() *Config {
 	c.Store.Path, c.Store.Spool, c.Store.StopList = "mohur.db", "spool", "mohur.stop"
 	c.Store.Sweep = 24 * time.Hour
 	c.Audit.Node, c.Audit.Every, c.Audit.Interval = "main", 1000, time.Second
-	c.Session.Idle, c.Session.Absolute, c.Session.Token = 5*time.Minute, 12*time.Hour, 5*time.Minute
+	c.Session.Idle, c.Session.Absolute, c.Session.Token, c.Session.Reauth = 5*time.Minute, 12*time.Hour, 5*time.Minute, time.Hour
+	c.Rates.MaxAge = rulebook.DefaultMaxAge
+	c.Payment.DecisionBudget, c.Payment.KeepDecisions = 50*time.Millisecond, 400*24*time.Hour
+	c.Payment.PayeeCooling = 24 * time.Hour
 	c.Session.Max, c.Session.Nonce, c.Session.Window = 5, true, time.Minute
 	c.Auth.Attempt, c.Auth.FloorPIN, c.Auth.FloorRefusal, c.Auth.FloorBegin = 5*time.Minute, 150*time.Millisecond, 25*time.Millisecond, 10*time.Millisecond
 	c.Auth.Failures, c.Auth.MaxOpen, c.Auth.PINSlots = 5, 20, 2
 	c.Auth.Locks = lock.Defaults().Ladder
 	c.Approval.Life = approval.DefaultLife
+	c.Notices.Suspension, c.Notices.Resumption = parties.DefaultDue, parties.DefaultDue
 	c.PIN.MinDigits, c.PIN.MaxDigits, c.PIN.History = pin.MinDigits, pin.MaxDigits, pin.DefaultHistory
 	c.FIDO.MDSRefresh = 24 * time.Hour
 	c.Card.StatusTimeout = revocation.DefaultTimeout
@@ -129,6 +142,7 @@ func defaults() *Config {
 	c.Limits.NamelessClientRate, c.Limits.NamelessClientBurst = pace.NamelessClient.PerSecond, pace.NamelessClient.Burst
 	c.Limits.CustomerFailures, c.Limits.SourceFailures = pace.CustomerSlow.From, pace.SourceSlow.From
 	c.Limits.SlowWindow, c.Limits.SlowMost = pace.CustomerSlow.Window, pace.CustomerSlow.Most
+	c.Limits.Cooling, c.Held.Review, c.Held.Expire = 24*time.Hour, 30*time.Minute, 24*time.Hour
 	return c
 }
 

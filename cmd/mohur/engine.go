@@ -89,6 +89,7 @@ func (e *engine) open(ctx context.Context, o engineOptions) error {
 	store, err := bolt.Open(bolt.Options{
 		MustExist: !o.create,
 		Path:      c.Store.Path, Node: c.Audit.Node, Logger: o.logger, Fatal: o.fatal, OnAppend: e.sequencer.Notify, Observe: o.observe,
+		KeepDecisions: c.Payment.KeepDecisions,
 	})
 	if err != nil {
 		return advised(err)
@@ -119,6 +120,7 @@ func (e *engine) open(ctx context.Context, o engineOptions) error {
 	e.records = &bound.Store{Engine: e.store, HSM: e.rows, Audit: e.audit, Now: time.Now}
 	e.parties = &parties.Service{
 		Store: e.records, Settler: e.records, Keys: e.keys, Audit: e.audit, Now: time.Now, NoContract: !c.References,
+		SuspensionDue: c.Notices.Suspension, ResumptionDue: c.Notices.Resumption,
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ func (x *examination) service(ctx context.Context) {
 		x.ok("server", "one is running at %s", x.config.Socket)
 		x.memory(ctx, cl)
 		x.asked(ctx, cl)
+		x.inForce(ctx, cl)
 		return
 	case errors.Is(err, os.ErrPermission):
 		x.bad(failing, "server", "run this as the server's user or as root", "%v", err)

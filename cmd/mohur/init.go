@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -31,7 +32,8 @@ fails, DIR is not made.
 With --development it also makes a software token (SoftHSM) in DIR and a
 certificate for localhost; the client has every role, its key does not end and is
 kept in DIR/admin.key. Without, name the HSM's token; the client has the role
-admin and its key ends after 24 hours.`,
+admin and its key ends after 24 hours. The recommended policy is written to
+DIR/policy.yaml then and in force: read its first lines before the first payment.`,
 		Example: `  mohur init --dir var/dev --development
   mohur init --dir /srv/mohur --url https://auth.bank.example --listen 10.0.0.5:8443 \
     --module /usr/lib/vendor/libpkcs11.so --token-label bank --pin-file /etc/mohur/hsm.pin`,
@@ -123,6 +125,10 @@ func (o initOptions) configuration(dir string) (*Config, error) {
 			c.URL = developmentURL(o.listen)
 		}
 		c.developmentKeys()
+		c.Payment.DecisionBudget = time.Second // the machine does other things, too
+	}
+	if !o.development {
+		c.Policy = policyName
 	}
 	if c.HSM.PINFile != "" && !o.development {
 		abs, err := filepath.Abs(c.HSM.PINFile)
@@ -154,6 +160,9 @@ func (p *program) tellInstalled(made installation, dir string, development bool)
 	p.sayf("made %s", dir)
 	p.sayf("  configuration  %s", made.Config)
 	p.sayf("  audit key      %s", filepath.Join(dir, verifierFile))
+	if !development {
+		p.sayf("  policy         %s, the recommended one: the front end has to send what its first lines say", filepath.Join(dir, policyName))
+	}
 	if development {
 		p.sayf("  admin key      %s", filepath.Join(dir, adminKeyFile))
 		p.sayf("next: %s serve --config %s", os.Args[0], made.Config)

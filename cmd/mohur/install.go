@@ -16,6 +16,7 @@ import (
 	"mohur/hsm"
 	"mohur/hsm/pkcs11"
 	"mohur/parties"
+	"mohur/risk/policy"
 	"mohur/settle"
 )
 
@@ -95,6 +96,11 @@ func provision(ctx context.Context, c *Config, staging string) error {
 		}
 		if err := makeCertificate(filepath.Join(staging, c.TLS.Cert), filepath.Join(staging, c.TLS.Key), time.Now()); err != nil {
 			return fmt.Errorf("the certificate: %w", err)
+		}
+	}
+	if c.Policy != "" {
+		if err := writeNew(filepath.Join(staging, c.Policy), policy.Recommended().Source); err != nil {
+			return err
 		}
 	}
 	file := filepath.Join(staging, configName)

@@ -23,6 +23,8 @@ type metrics struct {
 	sentAway   prometheus.Counter
 	verdicts   *prometheus.CounterVec
 	sweep      *sweepMetrics
+	held       *prometheus.GaugeVec
+	decisions  *decisionMetrics
 }
 
 func newMetrics() *metrics {
@@ -58,7 +60,8 @@ func newMetrics() *metrics {
 	}
 	m.registry.MustRegister(m.hsmCalls, m.hsmFaults, m.hsmCPU, m.commits, m.batch, m.checkpoint, m.signed, m.sentAway, m.verdicts,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.sweep = newSweepMetrics(m.registry)
+	m.held = newHeldMetric(m.registry)
+	m.sweep, m.decisions = newSweepMetrics(m.registry), newDecisionMetrics(m.registry)
 	return m
 }
 

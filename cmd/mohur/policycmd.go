@@ -13,6 +13,9 @@ import (
 	"mohur/risk/policy"
 )
 
+// policyName is the file `mohur init` writes the recommended policy to.
+const policyName = "policy.yaml"
+
 // readPolicy reads a bank's own policy. Its version is never that of the one the
 // server ships with: a version in the log means one text.
 func readPolicy(path string) (risk.Policy, error) {
@@ -95,21 +98,33 @@ server does not know. Warnings do not fail; see docs/policy.md.`,
 			return nil
 		},
 	}
+	var recommended bool
 	show := &cobra.Command{
-		Use:     "default",
-		Short:   "print the policy the server ships with, to begin one's own from",
-		Example: "  mohur policy default > policy.yaml",
+		Use:   "default",
+		Short: "print the policy the server ships with, to begin one's own from",
+		Long: `Prints the policy the server ships with, which is in force where the bank names
+none of its own. With --recommended it prints another one, version 2: a policy for
+an Azerbaijani bank that uses all the server knows of a payment. Read its first
+lines: the front end has to send what it speaks of.`,
+		Example: "  mohur policy default --recommended > policy.yaml",
 		Args:    exactly(),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := p.out.Write(policy.Default().Source)
+			text := policy.Default().Source
+			if recommended {
+				text = policy.Recommended().Source
+			}
+			_, err := p.out.Write(text)
 			return err
 		},
 	}
-	return p.group("policy", "check how strong a proof is asked for", "", "  mohur policy check policy.yaml", p.jsonFlag(check), show)
+	show.Flags().BoolVar(&recommended, "recommended", false, "the recommended policy of a bank, version 2")
+	return p.group("policy", "check how strong a proof is asked for, and change it", "", "  mohur policy check policy.yaml\n  mohur policy put policy.yaml --board 17/2027",
+		p.jsonFlag(check), show, p.simulateCommand(), p.policyShowCommand(), p.policyVersionsCommand(), p.policyPutCommand(), p.policyShadowCommand())
 }
 
 // policyMark tells in the log which policy the server started with.
 func (s *server) policyMark() map[string]any {
-	p := s.payments.Policy()
-	return map[string]any{"version": p.Version, "sha256": fmt.Sprintf("%x", sha256.Sum256(p.Source)), "effective_from": p.From, "built_in": p.BuiltIn}
+	e := s.book.Present()
+	p := e.Rules
+	return map[string]any{"version": p.Version, "sha256": fmt.Sprintf("%x", sha256.Sum256(p.Source)), "effective_from": p.From, "built_in": p.BuiltIn, "board_decision": e.Record.Board}
 }

@@ -145,6 +145,9 @@ func (s *server) background(ctx context.Context) {
 	s.workers.Go(func() { s.mergeStops(ctx) })
 	s.workers.Go(func() { s.sweepStore(ctx) })
 	s.workers.Go(func() { s.letGo(ctx) })
+	s.workers.Go(func() { s.reviewHeld(ctx) })
+	s.workers.Go(func() { s.turnBook(ctx) })
+	s.workers.Go(func() { s.watchExposed(ctx) })
 	s.workers.Go(func() { s.watchKeys(ctx) })
 	s.workers.Go(func() { s.watchCards(ctx) })
 	s.workers.Go(func() {
@@ -161,7 +164,7 @@ func (s *server) background(ctx context.Context) {
 				return
 			case now := <-tick.C:
 				_, err := s.store.Sweep(ctx, now, sweepAtOnce)
-				if err = errors.Join(err, s.custody.Expire(ctx)); err != nil && ctx.Err() == nil {
+				if err = errors.Join(err, s.custody.Expire(ctx), s.payments.CloseQuarters(ctx, sweeper)); err != nil && ctx.Err() == nil {
 					s.logger.ErrorContext(ctx, "records whose time is over could not be removed", "error", err)
 				}
 			}

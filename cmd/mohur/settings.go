@@ -26,12 +26,16 @@ var sections = map[string]string{
 	"session":        "How long somebody who has logged in stays so (clause 5.22).",
 	"authentication": "Attempts to log in or to confirm (clauses 5.22, 5.23).",
 	"pin":            "The PINs that customers choose (clause 5.22). Patterns, dates and common PINs are refused always.",
+	"payment":        "Payments and what goes without a proof (docs/payments.md); how much is the policy's.",
+	"rates":          "Rates of exchange (docs/policy.md).",
+	"held":           "Payments that the policy holds until the bank's security has decided (clauses 5.25, 5.26).",
+	"notices":        "Within what time customers are told (docs/customers.md).",
 	"approval":       "Acts that take two people (clause 5.3.6, docs/staff.md).",
 	"enrollment":     "How credentials come to customers.",
 	"fido":           "FIDO2 keys (docs/fido.md). What is not loosened here is refused.",
 	"ca":             "The bank's own certificate authority for E-tokens (docs/cards.md); `mohur ca create` makes it.",
 	"card":           "Smart cards and E-tokens with certificates (docs/cards.md).",
-	"limits":         "What is beyond a limit is told to come back later (429) and is neither judged nor counted.",
+	"limits":         "What is beyond a limit is told to come back later (429) and is neither judged nor counted. How much a\ncustomer may pay is the policy's and his own.",
 }
 
 func (c *Config) settings() []setting {
@@ -75,6 +79,7 @@ func (c *Config) settings() []setting {
 		{"session.idle", "A session ends after this time without activity, 5m at most.", durationValue{&c.Session.Idle, time.Second, 5 * time.Minute}},
 		{"session.absolute", "A session ends after this time whatever happens, 12h at most.", durationValue{&c.Session.Absolute, time.Second, 12 * time.Hour}},
 		{"session.access_token", "How long an access token lives, 5m at most.", durationValue{&c.Session.Token, time.Second, 5 * time.Minute}},
+		{"session.reauthenticate", "No payment begins from a session whose customer proved longer ago who he is: he logs in again and\ngoes on (docs/sessions.md); 0s: however long ago.", durationValue{&c.Session.Reauth, 0, 12 * time.Hour}},
 		{"session.max", "How many live sessions a person has at once; the oldest gives way to the next.", intValue{&c.Session.Max, 1, 100}},
 		{"session.dpop_nonce", "Proofs of a session's key (RFC 9449) carry this server's nonce, at most two minutes old.", boolValue{&c.Session.Nonce}},
 		{"session.dpop_window", "How far the clock of who makes such a proof may be off, 5m at most.", durationValue{&c.Session.Window, time.Second, 5 * time.Minute}},
@@ -94,7 +99,19 @@ func (c *Config) settings() []setting {
 		{"pin.min_age", "A younger PIN is changed only with an activation secret, so that nobody changes his way\naround the history; 0s: any PIN may be changed.", durationValue{&c.PIN.MinAge, 0, 720 * time.Hour}},
 		{"pin.max_age", "An older PIN proves nothing but its own change; 0s: none is too old, which is what NIST\nSP 800-63B asks for.", durationValue{&c.PIN.MaxAge, 0, 17520 * time.Hour}},
 
+		{"payment.decision_budget", "How long a decision on a payment may take; beyond it nothing is exempt and what is not known by\nthen counts as missing (docs/policy.md); 0s: no limit.", durationValue{&c.Payment.DecisionBudget, 0, 5 * time.Second}},
+		{"payment.keep_decisions", "How long decisions are kept for policies to be tried on (`mohur policy simulate`).", durationValue{&c.Payment.KeepDecisions, 24 * time.Hour, 87600 * time.Hour}},
+		{"payment.payee_cooling", "How long a payee or account stands on a customer's list before a payment to it can be exempt.", durationValue{&c.Payment.PayeeCooling, 0, 720 * time.Hour}},
+
+		{"rates.max_age", "How long a rate is used after the end of its day, 240h at most; then payments in that currency are held.", durationValue{&c.Rates.MaxAge, time.Hour, 240 * time.Hour}},
+
+		{"held.review", "A held payment that nobody has decided on by then opens an incident,", durationValue{&c.Held.Review, time.Minute, 720 * time.Hour}},
+		{"held.expire", "and is rejected by itself after this time.", durationValue{&c.Held.Expire, time.Minute, 2160 * time.Hour}},
+
 		{"approval.life", "How long an act waits for its second person.", durationValue{&c.Approval.Life, time.Minute, 720 * time.Hour}},
+
+		{"notices.suspension", "Of a suspension (clause 4.3.5), as the contract says,", durationValue{&c.Notices.Suspension, time.Minute, 720 * time.Hour}},
+		{"notices.resumption", "and of its end (clause 4.7).", durationValue{&c.Notices.Resumption, time.Minute, 720 * time.Hour}},
 
 		{"enrollment.bank_name", "The bank's name on letters and in authenticator apps; left out, the host of url.", textValue{&c.Enrollment.BankName}},
 		{"enrollment.apps", "Customers may have their one-time passwords made by an authenticator app; left out, in\ndevelopment only.", choiceValue{&c.Enrollment.Apps}},
@@ -113,6 +130,7 @@ func (c *Config) settings() []setting {
 		{"limits.source_failures", "The same of one source.", intValue{&c.Limits.SourceFailures, 1, 1000000}},
 		{"limits.slow_window", "How long a refused answer counts,", durationValue{&c.Limits.SlowWindow, time.Minute, time.Hour}},
 		{"limits.slow_most", "and the longest wait, 60s at most.", durationValue{&c.Limits.SlowMost, time.Second, time.Minute}},
+		{"limits.cooling", "How long a customer's raise of his own payment limits waits before it is in force (clause 5.32).", durationValue{&c.Limits.Cooling, time.Minute, 720 * time.Hour}},
 		{"limits.connections", "Open connections. When all are taken, a newcomer takes a place from those who have sent no\nrequest yet or from the idle ones, whichever are more: that of the one who has waited longest.", intValue{&c.Limits.Connections, 16, 100000}},
 	}, slices.Concat(c.fidoSettings(), c.cardSettings(), c.caSettings())...)
 }

@@ -23,7 +23,7 @@ import (
 	"mohur/payment"
 	"mohur/problem"
 	"mohur/rate"
-	"mohur/risk"
+	"mohur/rulebook"
 	"mohur/stoplist"
 )
 
@@ -32,6 +32,7 @@ type server struct {
 	*engine
 	authn      *authn.Service
 	payments   *payment.Service
+	book       *rulebook.Book
 	enrollment *enrollment.Service
 	custody    *custody.Service
 	metadata   *fido.Loader    // nil: there is no source of it
@@ -69,13 +70,11 @@ func quietly(err error) string {
 
 func (s *server) services(ctx context.Context) error {
 	c := s.config
-	policy, err := c.riskPolicy(time.Now())
+	zone, err := time.LoadLocation(c.Zone)
 	if err != nil {
 		return err
 	}
-	inForce := func() risk.Policy { return policy }
-	zone, err := time.LoadLocation(c.Zone)
-	if err != nil {
+	if err := s.openBook(ctx, zone); err != nil {
 		return err
 	}
 	if err := c.useProfiles(); err != nil {
@@ -94,14 +93,17 @@ func (s *server) services(ctx context.Context) error {
 	pins := pin.NewVerifier(s.hsm, c.Auth.PINSlots)
 	s.authn = &authn.Service{
 		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Bank: s.bank, Audit: s.audit, PINs: pins,
-		Policy: inForce, Settings: c.authnSettings(), Stops: s.stops, Now: time.Now, Observe: s.metrics.answered, FIDO: s.keyring.RP,
-		Nameless: s.keyring.Discoverable(),
+		Policy: s.book.InForce, Settings: c.authnSettings(), Stops: s.stops, Now: time.Now, Observe: s.metrics.answered, FIDO: s.keyring.RP,
+		Nameless: s.keyring.Discoverable(), Models: s.keyring.Metadata,
 	}
 	s.payments = &payment.Service{
 		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Audit: s.audit, Authn: s.authn,
-		Policy: inForce, Issuer: c.URL, Zone: zone, Now: time.Now,
+		Policy: s.book.InForce, Shadow: s.book.Shadow, Rates: s.book.RatesNow, Issuer: c.URL, Zone: zone, Now: time.Now, Cooling: c.Payment.PayeeCooling,
+		LimitsCooling: c.Limits.Cooling, Review: c.Held.Review, HeldLife: c.Held.Expire,
+		Budget: c.Payment.DecisionBudget, Observe: s.metrics.decisions.observe,
+		Compromised: s.openExposed(ctx), Missing: s.metrics.missingFacts(),
 	}
-	s.authn.Payments = s.payments
+	s.authn.Payments, s.authn.Zone, s.authn.Compromised = s.payments, zone, s.payments.Compromised
 	s.enrollment = &enrollment.Service{
 		Store: s.records, Settler: s.records, HSM: s.rows, Keys: s.keys, Audit: s.audit, PINs: pins, Prover: s.authn, Pace: s.authn,
 		Parties: s.parties, Stops: s.stops, Development: c.Development, Floor: c.Auth.FloorPIN, Now: time.Now,
@@ -148,7 +150,7 @@ func (c *Config) apps() bool {
 
 func (c *Config) authnSettings() authn.Settings {
 	s := authn.DefaultSettings(c.URL)
-	s.AttemptLife, s.Idle, s.Absolute, s.TokenLife = c.Auth.Attempt, c.Session.Idle, c.Session.Absolute, c.Session.Token
+	s.AttemptLife, s.Idle, s.Absolute, s.TokenLife, s.Reauth = c.Auth.Attempt, c.Session.Idle, c.Session.Absolute, c.Session.Token, c.Session.Reauth
 	s.MaxSessions, s.DPoPNonce, s.DPoPWindow = c.Session.Max, c.Session.Nonce, c.Session.Window
 	s.Limits, s.MaxOpen, s.PINMaxAge = c.guessing(), c.Auth.MaxOpen, c.PIN.MaxAge
 	s.FloorPIN, s.FloorRefusal, s.FloorBegin = c.Auth.FloorPIN, c.Auth.FloorRefusal, c.Auth.FloorBegin
@@ -174,7 +176,7 @@ func (s *server) serveAPI(ctx context.Context) error {
 		return fmt.Errorf("store.spool: %w", err)
 	}
 	s.api, err = api.New(api.Deps{
-		Authn: s.authn, Payments: s.payments, Parties: s.parties, Enrollment: s.enrollment,
+		Authn: s.authn, Payments: s.payments, Parties: s.parties, Enrollment: s.enrollment, Rules: s.book,
 		Approvals: &approval.Service{
 			Store: s.records, Settler: s.records, Keys: s.keys, Audit: s.audit, Life: c.Approval.Life, Now: time.Now, Alone: c.Development,
 		},

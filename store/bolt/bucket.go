@@ -26,10 +26,21 @@ const (
 	inMemories     bucket = 17 // requests with an Idempotency-Key
 	inHalves       bucket = 18 // of transport keys, by the key's name
 	inApprovals    bucket = 19
+	inDecisions    bucket = 60 // on payments, by time and transaction: what policies are tried on
 	inMetadata     bucket = 25 // of FIDO keys, the highest number seen, by signer
 	inPermits      bucket = 23 // of imports of seeds in the clear
+	inLimits       bucket = 65 // what customers have set and used up, by customer
+	inPayeeLists   bucket = 67 // trusted payees and own accounts
+	inAnalyses     bucket = 68 // of transaction risk: one record
+	inSeries       bucket = 69 // of payments that come again
 	inAuthorities  bucket = 26
 	inCertificates bucket = 27 // issued by the bank's authority, by serial
+	inHolders      bucket = 64 // of accounts, who sign together
+	inActivity     bucket = 71 // log-ins of a customer
+
+	inVelocities     bucket = 61 // what a customer's payments of the hour and the day add up to
+	inPayeeHistories bucket = 62 // what a customer has paid to a payee, by a MAC of both
+	inCompromised    bucket = 63 // the bank's list of compromised things: its head and its items
 )
 
 // The audit log.
@@ -65,6 +76,9 @@ const (
 	approvalsByAge         bucket = 53
 	certificatesByToken    bucket = 56
 	certificatesRevoked    bucket = 57 // by their end
+	inPolicies             bucket = 58 // adopted ones by version, their head, the shadow policy: records
+	inRates                bucket = 59 // of exchange: a record
+	transactionsHeld       bucket = 66 // by the moment at which something is due
 	lastBucket             bucket = 79
 )
 
@@ -75,12 +89,17 @@ var names = [lastBucket + 1]string{
 	inSecrets: "secret", inAttempts: "attempt", inSessions: "session",
 	inSessionUsed: "session-used", inTransactions: "transaction",
 	inIncidents: "incident", inNotices: "notice", inMemories: "memory",
-	inHalves: "half", inApprovals: "approval", inPermits: "permit", inMetadata: "metadata",
+	inDecisions: "decision", inHalves: "half", inApprovals: "approval", inPermits: "permit", inMetadata: "metadata",
 
 	inEntries: "audit", inHashes: "audit-hash", inCheckpoints: "audit-checkpoint",
 
+	inPayeeLists: "payee-list", inAnalyses: "analysis", inSeries: "series",
 	inAuthorities: "authority", inCertificates: "certificate", certifiedKeys: "unique-certified-key",
 	certificatesByToken: "certificate-by-token", certificatesRevoked: "certificate-revoked",
+
+	inPolicies: "policy", inRates: "rates",
+	inVelocities: "velocity", inPayeeHistories: "payee-history", inCompromised: "compromised",
+	inActivity: "activity", inHolders: "holder",
 
 	keyIDs: "unique-key-id", references: "unique-reference", tokenNames: "unique-token-name",
 
@@ -91,6 +110,7 @@ var names = [lastBucket + 1]string{
 	transactionsByAge: "transaction-by-age", transactionsByCustomer: "transaction-by-customer",
 	incidentsByAge: "incident-by-age", noticesByAge: "notice-by-age",
 	expiry: "expiry", approvalsByAge: "approval-by-age",
+	inLimits: "limits", transactionsHeld: "transaction-held",
 }
 
 // known reports whether there is such a bucket; a number read from disk is
@@ -101,7 +121,7 @@ func (b bucket) known() bool { return int(b) < len(names) && names[b] != "" }
 // left nearly full than half empty.
 func (b bucket) grows() bool {
 	switch b {
-	case inEntries, inHashes, inCheckpoints, tokensByAge, transactionsByAge, incidentsByAge, noticesByAge, approvalsByAge:
+	case inEntries, inHashes, inCheckpoints, inDecisions, tokensByAge, transactionsByAge, incidentsByAge, noticesByAge, approvalsByAge:
 		return true
 	}
 	return false

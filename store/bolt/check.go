@@ -121,6 +121,14 @@ func (r reading) examine(b bucket, key string, value []byte) []string {
 		return customers.examine(r, key)
 	case inClients:
 		return clients.examine(r, key)
+	case inHolders:
+		return holders.examine(r, key)
+	case inVelocities:
+		return velocities.examine(r, key)
+	case inPayeeHistories:
+		return payeeHistories.examine(r, key)
+	case inCompromised:
+		return compromisedList.examine(r, key)
 	case inTokens:
 		return tokenRecords.examine(r, key)
 	case inCredentials:
@@ -133,6 +141,10 @@ func (r reading) examine(b bucket, key string, value []byte) []string {
 		return approvals.examine(r, key)
 	case inMetadata:
 		return metadata.examine(r, key)
+	case inPolicies:
+		return r.examinePolicy(key)
+	case inRates:
+		return exchangeRates.examine(r, key)
 	case inAuthorities:
 		return authorities.examine(r, key)
 	case inCertificates:
@@ -141,6 +153,8 @@ func (r reading) examine(b bucket, key string, value []byte) []string {
 		return when(r.get(inCertificates, string(value)) == nil, "it is the key of a certificate that is not there")
 	case inImports:
 		return imports.examine(r, key)
+	case inLimits:
+		return limits.examine(r, key)
 	case inPINs:
 		return pins.examine(r, key)
 	case inSecrets:
@@ -149,6 +163,9 @@ func (r reading) examine(b bucket, key string, value []byte) []string {
 		return attempts.examine(r, key)
 	case inSessions:
 		return sessions.examine(r, key)
+	case inDecisions:
+		_, err := decodeDecision(key, value)
+		return when(err != nil, "it is not a decision of its time")
 	case inTransactions:
 		return append(transactions.examine(r, key), r.examineReference(key)...)
 	case inIncidents:
@@ -186,7 +203,7 @@ var leadsTo = map[bucket]bucket{
 	tokensByAge: inTokens, tokensBySerial: inTokens, tokensByCustomer: inTokens, importsRunning: inImports,
 	attemptsOpen: inAttempts, attemptsByChallenge: inAttempts, sessionsOpen: inSessions, secretsOpen: inSecrets,
 	transactionsByAge: inTransactions, transactionsByCustomer: inTransactions, incidentsByAge: inIncidents, noticesByAge: inNotices,
-	approvalsByAge: inApprovals, certificatesByToken: inCertificates, certificatesRevoked: inCertificates,
+	approvalsByAge: inApprovals, certificatesByToken: inCertificates, certificatesRevoked: inCertificates, transactionsHeld: inTransactions,
 }
 
 // examine reads a record and expects its index rows to be those of its content,

@@ -158,8 +158,9 @@ func prepare(tx *bbolt.Tx, node string) error {
 }
 
 // later are the parts that stores of an earlier build lack.
-var later = []bucket{inMemories, inHalves, inApprovals, approvalsByAge, inMetadata, tokenNames, inPermits,
-	inAuthorities, inCertificates, certifiedKeys, certificatesByToken, certificatesRevoked}
+var later = []bucket{inPolicies, inRates, inDecisions, inMemories, inHalves, inApprovals, approvalsByAge, inMetadata, tokenNames, inPermits,
+	inLimits, transactionsHeld,
+	inAuthorities, inCertificates, certifiedKeys, certificatesByToken, certificatesRevoked, inHolders}
 
 func create(tx *bbolt.Tx, node string) error {
 	for b, name := range names {

@@ -9,12 +9,14 @@ import (
 	"mohur/authn"
 	"mohur/authn/pin"
 	"mohur/ca"
+	"mohur/compromised"
 	"mohur/custody"
 	"mohur/enrollment"
 	"mohur/incident"
 	"mohur/notify"
 	"mohur/parties"
 	"mohur/payment"
+	"mohur/rulebook"
 	"mohur/settle"
 	"mohur/store"
 	"mohur/tokens"
@@ -43,6 +45,10 @@ func (s *Store) change(e settle.Effect) (change, error) {
 		return clients.save(&e.Client)
 	case parties.RequireClient:
 		return clients.require(e.ID, e.Version), nil
+	case parties.SaveHolder:
+		return holders.save(&e.Holder)
+	case parties.RequireHolder:
+		return holders.require(e.ID, e.Version), nil
 	case tokens.SaveToken:
 		return tokenRecords.save(&e.Token)
 	case tokens.NameToken:
@@ -55,6 +61,14 @@ func (s *Store) change(e settle.Effect) (change, error) {
 		return halves.save(&e.Half)
 	case custody.RemoveHalf:
 		return removeHalf(e), nil
+	case rulebook.SavePolicy:
+		return adoptedPolicies.save(&e.Policy)
+	case rulebook.SaveHead:
+		return policyHeads.save(&e.Head)
+	case rulebook.SaveShadow:
+		return shadowPolicies.save(&e.Shadow)
+	case rulebook.SaveRates:
+		return exchangeRates.save(&e.Rates)
 	case ca.SaveAuthority:
 		return authorities.save(&e.Authority)
 	case ca.SaveCertificate:
@@ -71,12 +85,34 @@ func (s *Store) change(e settle.Effect) (change, error) {
 		return secrets.save(&e.Secret)
 	case authn.SaveAttempt:
 		return attempts.save(&e.Attempt)
+	case authn.SaveActivity:
+		return activities.save(&e.Activity)
 	case authn.SaveSession:
 		return sessions.save(&e.Session)
 	case authn.RequireSession:
 		return sessions.require(e.ID, e.Version), nil
 	case payment.SaveTransaction:
 		return saveTransaction(e.Transaction)
+	case payment.SaveLimits:
+		return limits.save(&e.Limits)
+	case payment.KeepDecision:
+		return keepDecision(e.Decision), nil
+	case payment.SaveVelocity:
+		return velocities.save(&e.Velocity)
+	case payment.SavePayeeHistory:
+		return payeeHistories.save(&e.History)
+	case compromised.Save:
+		return compromisedList.save(&e.Record)
+	case payment.SavePayeeList:
+		return payeeLists.save(&e.List)
+	case payment.RequirePayeeList:
+		return payeeLists.require(e.ID, e.Version), nil
+	case payment.SaveSeries:
+		return series.save(&e.Series)
+	case payment.RequireSeries:
+		return series.require(e.ID, e.Version), nil
+	case payment.SaveAnalysis:
+		return analyses.save(&e.Analysis)
 	case incident.Save:
 		return incidents.save(&e.Incident)
 	case notify.Queue:

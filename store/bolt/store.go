@@ -65,6 +65,8 @@ type Options struct {
 	Now    func() time.Time // by which reservations are forgotten; nil means time.Now
 	Logger *slog.Logger     // nil means none
 
+	KeepDecisions time.Duration // how long decisions on payments stay; 0 means 400 days
+
 	// Fatal is told, once, that the disk did not confirm a write. Everybody who
 	// waited has an error by then, and the store refuses everything; what is
 	// left to do is to end the process. It runs in a goroutine of its own.
@@ -102,6 +104,9 @@ func Open(o Options) (*Store, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.KeepDecisions <= 0 {
+		o.KeepDecisions = keepDecisions
 	}
 	db, err := openDB(o.Path, o.MustExist)
 	if err != nil {

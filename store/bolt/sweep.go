@@ -15,14 +15,19 @@ const sweepChunk = 256
 var errDue = errors.New("it names what is never removed")
 
 // removers is what may be removed, each after its time: an attempt an hour
-// after it has expired, a session or a secret after a day, a reserved sum an
+// after it has expired, and then also the activity of nobody, a session or a secret after a day, a reserved sum an
 // hour after it has been forgotten, a remembered request when its time is over, an
 // approval half a year after it has expired.
 // Everything else stays.
 var removers = map[bucket]func(w *writing, id string) error{
-	inAttempts:  func(w *writing, id string) error { return attempts.remove(w, id) },
-	inSecrets:   func(w *writing, id string) error { return secrets.remove(w, id) },
-	inSessions:  removeSession,
+	inAttempts: func(w *writing, id string) error { return attempts.remove(w, id) },
+	inActivity: func(w *writing, id string) error { return activities.remove(w, id) },
+	inSecrets:  func(w *writing, id string) error { return secrets.remove(w, id) },
+	inSessions: removeSession,
+
+	inVelocities:     func(w *writing, id string) error { return velocities.remove(w, id) },
+	inPayeeHistories: func(w *writing, id string) error { return payeeHistories.remove(w, id) },
+
 	inSums:      removeSum,
 	inApprovals: func(w *writing, id string) error { return approvals.remove(w, id) },
 	inMemories:  func(w *writing, id string) error { return memories.remove(w, id) },
@@ -68,7 +73,12 @@ func (s *Store) sweep(ctx context.Context, now time.Time, max int) (swept, error
 				}
 				result.removed++
 			}
-			result.more = len(due) == max && result.removed > 0
+			old := w.oldDecisions(now.Add(-s.options.KeepDecisions), max-len(due))
+			for _, key := range old {
+				w.remove(inDecisions, key)
+			}
+			result.removed += len(old)
+			result.more = len(due)+len(old) == max && result.removed > 0
 			return result.removed > 0, nil
 		},
 	})

@@ -129,7 +129,7 @@ var transactions = table[payment.Transaction]{
 	key:  func(t *payment.Transaction) (string, uint64) { return t.ID, t.Version },
 	indexes: func(t *payment.Transaction) []indexKey {
 		at := order(t.CreatedAt, t.ID)
-		return []indexKey{{transactionsByAge, at}, {transactionsByCustomer, joined(t.Customer) + at}}
+		return append(heldRows(t), indexKey{transactionsByAge, at}, indexKey{transactionsByCustomer, joined(t.Customer) + at})
 	},
 }
 

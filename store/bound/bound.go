@@ -7,7 +7,7 @@
 //
 // Hot rows, credentials and PINs have MACs and seals of their own. What is not
 // found here: a whole record that is put back as it once was (a log-out or a
-// suspension undone, until its time is over), and the running sums of limits.
+// suspension undone, until its time is over), and the running sums behind fraud rates.
 package bound
 
 import (
@@ -24,6 +24,7 @@ import (
 	"mohur/authn"
 	"mohur/authn/pin"
 	"mohur/ca"
+	"mohur/compromised"
 	"mohur/custody"
 	"mohur/enrollment"
 	"mohur/hsm"
@@ -32,6 +33,7 @@ import (
 	"mohur/notify"
 	"mohur/parties"
 	"mohur/payment"
+	"mohur/rulebook"
 	"mohur/settle"
 	"mohur/tokens"
 )
@@ -51,9 +53,11 @@ type Engine interface {
 	authn.Store
 	enrollment.Store
 	payment.Store
+	compromised.Store
 	custody.Store
 	approval.Store
 	ca.Store
+	rulebook.Store
 	incident.Store
 	notify.Store
 	settle.Memories

@@ -181,6 +181,27 @@ func TestClause5_27_AChangedRecordGrantsNothing(t *testing.T) {
 			thief(t, w.Bank, tokens.SaveToken{Token: tk})
 			return move(tokens.Resume)
 		},
+		"a company that one person pays for": func(t *testing.T, w *world) error {
+			_, _, err := w.Parties.PutHolder(t.Context(), parties.HolderCommand{
+				Caller: w.Staff(), ID: "H-1", Name: "A company", Signers: []string{w.customer.ID, w.Customer().ID}, Rules: []parties.SigningRule{{Required: 2}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := w.command("100.00")
+			cmd.Holder = "H-1"
+			v, err := w.Payments.Create(t.Context(), cmd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := get(t, w.Engine.Holder, "H-1")
+			h.Rules, h.Version = []parties.SigningRule{{Required: 1}}, h.Version+1
+			thief(t, w.Bank, parties.SaveHolder{Holder: h})
+			id := v.Authentication.Attempt.ID
+			w.answer(id, authn.PIN, banktest.PIN)
+			_, err = w.answer(id, authn.OCRA, w.device.OCRA(v.Authentication.Attempt.Offers[0].Question))
+			return err
+		},
 		"a client of the thief's own": func(t *testing.T, w *world) error {
 			c := parties.Client{ID: ident.New("cl"), Name: "thief", Roles: parties.Roles(), Channels: parties.Channels(), Version: 1}
 			text, key := parties.NewKey(c.ID, w.Clock.Now(), w.Clock.Now().Add(time.Hour))

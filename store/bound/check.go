@@ -6,6 +6,8 @@ import (
 
 	"mohur/enrollment"
 	"mohur/parties"
+	"mohur/payment"
+	"mohur/rulebook"
 	"mohur/store"
 	"mohur/storecheck"
 )
@@ -17,6 +19,7 @@ func (s *Store) Checks(secretByID func(context.Context, string) (enrollment.Secr
 	return map[string]func(context.Context, string) error{
 		customer.name: checked(s.Customer),
 		client.name:   checked(s.Client),
+		holder.name:   checked(s.Holder),
 		token.name:    checked(s.Token),
 		secret.name: checked(func(ctx context.Context, id string) (enrollment.Secret, error) {
 			r, err := secretByID(ctx, id)
@@ -24,13 +27,29 @@ func (s *Store) Checks(secretByID func(context.Context, string) (enrollment.Secr
 		}),
 		attempt.name:     checked(s.Attempt),
 		session.name:     checked(s.Session),
+		activity.name:    checked(s.Activity),
 		transaction.name: checked(s.Transaction),
-		half.name:        checked(s.Half),
-		decision.name:    checked(s.Approval),
-		metadata.name:    checked(s.Metadata),
-		permit.name:      checked(s.Permit),
-		authority.name:   checked(s.Authority),
-		certificate.name: checked(s.Certificate),
+		limits.name:      checked(s.Limits),
+		velocity.name:    checked(s.Velocity),
+		history.name: checked(func(ctx context.Context, key string) (payment.PayeeHistory, error) {
+			r, err := s.PayeeHistories(ctx, key)
+			if err != nil {
+				return payment.PayeeHistory{}, err
+			}
+			return r[0], nil
+		}),
+		exposed.name:       checked(s.Compromised),
+		payeeList.name:     checked(s.PayeeList),
+		series.name:        checked(s.Series),
+		analysis.name:      checked(s.Analysis),
+		half.name:          checked(s.Half),
+		decision.name:      checked(s.Approval),
+		metadata.name:      checked(s.Metadata),
+		permit.name:        checked(s.Permit),
+		authority.name:     checked(s.Authority),
+		adoptedPolicy.name: s.checkPolicy,
+		exchangeRates.name: checked(func(ctx context.Context, _ string) (rulebook.Rates, error) { return s.ExchangeRates(ctx) }),
+		certificate.name:   checked(s.Certificate),
 	}
 }
 

@@ -26,6 +26,12 @@ func (s *Store) Client(ctx context.Context, id string) (parties.Client, error) {
 	return client.check(ctx, s, r, err)
 }
 
+// Holder implements parties.Store.
+func (s *Store) Holder(ctx context.Context, id string) (parties.Holder, error) {
+	r, err := s.Engine.Holder(ctx, id)
+	return holder.check(ctx, s, r, err)
+}
+
 // Staff implements parties.Store. One whose record was changed fails the list.
 func (s *Store) Staff(ctx context.Context) ([]parties.Customer, error) {
 	r, err := s.Engine.Staff(ctx)
@@ -63,6 +69,12 @@ func (s *Store) Clients(ctx context.Context) ([]parties.Client, error) {
 	return client.whole(ctx, s, r, err)
 }
 
+// Activity implements authn.Store.
+func (s *Store) Activity(ctx context.Context, customer string) (authn.Activity, error) {
+	r, err := s.Engine.Activity(ctx, customer)
+	return activity.check(ctx, s, r, err)
+}
+
 // Sessions implements authn.Store.
 func (s *Store) Sessions(ctx context.Context, customer string) ([]authn.Session, error) {
 	r, err := s.Engine.Sessions(ctx, customer)
@@ -74,6 +86,18 @@ func (s *Store) Transactions(ctx context.Context, f payment.Filter, cursor strin
 	r, next, err := s.Engine.Transactions(ctx, f, cursor, limit)
 	r, err = transaction.whole(ctx, s, r, err)
 	return r, next, err
+}
+
+// Limits implements payment.Store.
+func (s *Store) Limits(ctx context.Context, customer string) (payment.Limits, error) {
+	r, err := s.Engine.Limits(ctx, customer)
+	return limits.check(ctx, s, r, err)
+}
+
+// HeldDue implements payment.Store; what was changed is left out.
+func (s *Store) HeldDue(ctx context.Context, now time.Time, max int) ([]payment.Transaction, error) {
+	r, err := s.Engine.HeldDue(ctx, now, max)
+	return transaction.whole(ctx, s, r, err)
 }
 
 // OpenSecrets implements enrollment.Store.
@@ -178,4 +202,22 @@ func (s *Store) CertificatesOf(ctx context.Context, token string) ([]ca.Certific
 func (s *Store) RevokedCertificates(ctx context.Context, now time.Time) ([]ca.Certificate, error) {
 	r, err := s.Engine.RevokedCertificates(ctx, now)
 	return certificate.all(ctx, s, r, err)
+}
+
+// PayeeList implements payment.Store.
+func (s *Store) PayeeList(ctx context.Context, id string) (payment.PayeeList, error) {
+	r, err := s.Engine.PayeeList(ctx, id)
+	return payeeList.check(ctx, s, r, err)
+}
+
+// Series implements payment.Store.
+func (s *Store) Series(ctx context.Context, id string) (payment.Series, error) {
+	r, err := s.Engine.Series(ctx, id)
+	return series.check(ctx, s, r, err)
+}
+
+// Analysis implements payment.Store.
+func (s *Store) Analysis(ctx context.Context, id string) (payment.Analysis, error) {
+	r, err := s.Engine.Analysis(ctx, id)
+	return analysis.check(ctx, s, r, err)
 }

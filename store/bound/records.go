@@ -10,11 +10,13 @@ import (
 	"mohur/approval"
 	"mohur/authn"
 	"mohur/ca"
+	"mohur/compromised"
 	"mohur/custody"
 	"mohur/enrollment"
 	"mohur/hsm"
 	"mohur/parties"
 	"mohur/payment"
+	"mohur/rulebook"
 	"mohur/settle"
 	"mohur/tokens"
 )
@@ -30,16 +32,25 @@ type kind[T any] struct {
 var (
 	customer    = kind[parties.Customer]{name: "customer", at: func(r *parties.Customer) (string, *[]byte) { return r.ID, &r.MAC }}
 	client      = kind[parties.Client]{name: "client", at: func(r *parties.Client) (string, *[]byte) { return r.ID, &r.MAC }}
+	holder      = kind[parties.Holder]{name: "holder", at: func(r *parties.Holder) (string, *[]byte) { return r.ID, &r.MAC }}
 	token       = kind[tokens.Token]{name: "token", at: func(r *tokens.Token) (string, *[]byte) { return r.ID, &r.MAC }}
 	secret      = kind[enrollment.Secret]{name: "secret", at: func(r *enrollment.Secret) (string, *[]byte) { return r.ID, &r.MAC }}
 	attempt     = kind[authn.Attempt]{name: "attempt", at: func(r *authn.Attempt) (string, *[]byte) { return r.ID, &r.MAC }}
 	session     = kind[authn.Session]{name: "session", at: func(r *authn.Session) (string, *[]byte) { return r.ID, &r.MAC }, loose: func(r *authn.Session) { r.LastUsed = time.Time{} }}
+	activity    = kind[authn.Activity]{name: "activity", at: func(r *authn.Activity) (string, *[]byte) { return r.Customer, &r.MAC }}
 	half        = kind[custody.Half]{name: "half", at: func(r *custody.Half) (string, *[]byte) { return r.Name, &r.MAC }}
 	decision    = kind[approval.Approval]{name: "approval", at: func(r *approval.Approval) (string, *[]byte) { return r.ID, &r.MAC }}
 	metadata    = kind[tokens.Metadata]{name: "metadata", at: func(r *tokens.Metadata) (string, *[]byte) { return r.Signer, &r.MAC }}
 	permit      = kind[tokens.Permit]{name: "permit", at: func(r *tokens.Permit) (string, *[]byte) { return r.ID, &r.MAC }}
 	authority   = kind[ca.Authority]{name: "authority", at: func(r *ca.Authority) (string, *[]byte) { return r.ID, &r.MAC }}
 	certificate = kind[ca.Certificate]{name: "certificate", at: func(r *ca.Certificate) (string, *[]byte) { return r.Serial, &r.MAC }}
+	velocity    = kind[payment.Velocity]{name: "velocity", at: func(r *payment.Velocity) (string, *[]byte) { return r.Customer, &r.MAC }}
+	history     = kind[payment.PayeeHistory]{name: "payee-history", at: func(r *payment.PayeeHistory) (string, *[]byte) { return r.Key, &r.MAC }}
+	exposed     = kind[compromised.Record]{name: "compromised", at: func(r *compromised.Record) (string, *[]byte) { return r.ID, &r.MAC }, loose: func(r *compromised.Record) { r.Items = nil }}
+	payeeList   = kind[payment.PayeeList]{name: "payee-list", at: func(r *payment.PayeeList) (string, *[]byte) { return r.ID, &r.MAC }}
+	series      = kind[payment.Series]{name: "series", at: func(r *payment.Series) (string, *[]byte) { return r.ID, &r.MAC }}
+	analysis    = kind[payment.Analysis]{name: "analysis", at: func(r *payment.Analysis) (string, *[]byte) { return r.ID, &r.MAC }}
+	limits      = kind[payment.Limits]{name: "limits", at: func(r *payment.Limits) (string, *[]byte) { return r.Customer, &r.MAC }}
 	transaction = kind[payment.Transaction]{name: "transaction", at: func(r *payment.Transaction) (string, *[]byte) { return r.ID, &r.MAC }}
 )
 
@@ -166,6 +177,9 @@ func (b *signing) sign(e settle.Effect) (_ settle.Effect, err error) {
 	case parties.SaveClient:
 		e.Client, err = client.sign(b, e.Client)
 		return e, err
+	case parties.SaveHolder:
+		e.Holder, err = holder.sign(b, e.Holder)
+		return e, err
 	case tokens.SaveToken:
 		e.Token, err = token.sign(b, e.Token)
 		return e, err
@@ -184,6 +198,18 @@ func (b *signing) sign(e settle.Effect) (_ settle.Effect, err error) {
 	case tokens.SaveMetadata:
 		e.Metadata, err = metadata.sign(b, e.Metadata)
 		return e, err
+	case rulebook.SavePolicy:
+		e.Policy, err = adoptedPolicy.sign(b, e.Policy)
+		return e, err
+	case rulebook.SaveHead:
+		e.Head, err = policyHead.sign(b, e.Head)
+		return e, err
+	case rulebook.SaveShadow:
+		e.Shadow, err = shadowPolicy.sign(b, e.Shadow)
+		return e, err
+	case rulebook.SaveRates:
+		e.Rates, err = exchangeRates.sign(b, e.Rates)
+		return e, err
 	case ca.SaveAuthority:
 		e.Authority, err = authority.sign(b, e.Authority)
 		return e, err
@@ -193,8 +219,32 @@ func (b *signing) sign(e settle.Effect) (_ settle.Effect, err error) {
 	case authn.SaveAttempt:
 		e.Attempt, err = attempt.sign(b, e.Attempt)
 		return e, err
+	case authn.SaveActivity:
+		e.Activity, err = activity.sign(b, e.Activity)
+		return e, err
 	case authn.SaveSession:
 		e.Session, err = session.sign(b, e.Session)
+		return e, err
+	case payment.SaveVelocity:
+		e.Velocity, err = velocity.sign(b, e.Velocity)
+		return e, err
+	case payment.SavePayeeHistory:
+		e.History, err = history.sign(b, e.History)
+		return e, err
+	case compromised.Save:
+		e.Record, err = exposed.sign(b, e.Record)
+		return e, err
+	case payment.SavePayeeList:
+		e.List, err = payeeList.sign(b, e.List)
+		return e, err
+	case payment.SaveSeries:
+		e.Series, err = series.sign(b, e.Series)
+		return e, err
+	case payment.SaveAnalysis:
+		e.Analysis, err = analysis.sign(b, e.Analysis)
+		return e, err
+	case payment.SaveLimits:
+		e.Limits, err = limits.sign(b, e.Limits)
 		return e, err
 	case payment.SaveTransaction:
 		e.Transaction, err = transaction.sign(b, e.Transaction)

@@ -15,11 +15,13 @@ import (
 	"mohur/audit/audittest"
 	"mohur/authn"
 	"mohur/ca"
+	"mohur/compromised"
 	"mohur/custody"
 	"mohur/enrollment"
 	"mohur/incident"
 	"mohur/notify"
 	"mohur/payment"
+	"mohur/rulebook"
 	"mohur/seal"
 	"mohur/settle"
 )
@@ -31,9 +33,11 @@ type Store interface {
 	authn.Store
 	enrollment.Store
 	payment.Store
+	compromised.Store
 	custody.Store
 	approval.Store
 	ca.Store
+	rulebook.Store
 	incident.Store
 	notify.Store
 	settle.Memories
@@ -73,10 +77,17 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"tokens", testTokens},
 		{"token lists", testTokenLists},
 		{"transactions", testTransactions},
+		{"limits", testLimits},
+		{"held transactions", testHeld},
+		{"decisions", testDecisions},
 		{"registers", testRegisters},
 		{"attempts", testAttempts},
 		{"sessions", testSessions},
 		{"touches", testTouches},
+		{"activity", testActivity},
+		{"velocities", testVelocities},
+		{"payee histories", testPayeeHistories},
+		{"compromised", testCompromised},
 		{"secrets", testSecrets},
 		{"imports", testImports},
 		{"permits", testPermits},
@@ -84,7 +95,11 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"approvals", testApprovals},
 		{"certificates", testCertificates},
 		{"metadata", testMetadata},
+		{"policies", testPolicies},
+		{"rates of exchange", testRates},
+		{"exemptions", testExemptions},
 		{"staff", testStaff},
+		{"holders", testHolders},
 		{"large command", testLargeCommand},
 		{"sweep", testSweep},
 		{"bank key", testBankKey},

@@ -1,0 +1,104 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"mohur/payment"
+	"mohur/problem"
+	"mohur/settle"
+)
+
+// listedIn replaces a customer's list: version is that of the list it replaces.
+type listedIn struct {
+	Version uint64    `json:"version"`
+	Items   []partyIn `json:"items"`
+	Proof   *proof    `json:"proof"`
+}
+
+type listedOut struct {
+	Version   uint64       `json:"version"`
+	UpdatedAt *time.Time   `json:"updated_at,omitzero"`
+	Items     []trustedOut `json:"items"`
+}
+
+type trustedOut struct {
+	Name       string    `json:"name,omitzero"`
+	Account    string    `json:"account"`
+	Bank       string    `json:"bank"`
+	Country    string    `json:"country,omitzero"`
+	CountsFrom time.Time `json:"counts_from"`
+}
+
+func (x *exchange) listedOf(l payment.Listed) listedOut {
+	out := listedOut{Version: l.Version, Items: []trustedOut{}}
+	if !l.UpdatedAt.IsZero() {
+		at := l.UpdatedAt.UTC()
+		out.UpdatedAt = &at
+	}
+	for _, i := range l.Items {
+		p := x.partyOf(i.Party)
+		out.Items = append(out.Items, trustedOut{Name: p.Name, Account: p.Account, Bank: p.Bank, Country: p.Country, CountsFrom: i.From.UTC()})
+	}
+	return out
+}
+
+func (x *exchange) getPayees(ctx context.Context) (reply, error) {
+	return x.getListed(ctx, payment.Trusted)
+}
+
+func (x *exchange) getAccounts(ctx context.Context) (reply, error) {
+	return x.getListed(ctx, payment.Own)
+}
+
+func (x *exchange) getListed(ctx context.Context, kind payment.ListKind) (reply, error) {
+	if err := x.mayKnow(ctx, x.id("id")); err != nil {
+		return reply{}, err
+	}
+	l, err := x.server.Payments.Payees(ctx, kind, x.id("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(x.listedOf(l))
+}
+
+// putPayees replaces the payees a customer trusts. Any change is a step-up (RTS Art.
+// 13): the proof is of this very list, in place of that version.
+func (x *exchange) putPayees(ctx context.Context, in listedIn) (reply, error) {
+	if in.Proof == nil || in.Proof.Authentication == "" || in.Proof.ActivationSecret != "" || in.Proof.Approval != "" {
+		return reply{}, problem.New(problem.ProofRequired, "a change of the trusted payees needs the proof of an authentication: purpose action, payees.add, over this request without its proof")
+	}
+	if err := x.mayKnow(ctx, x.id("id")); err != nil {
+		return reply{}, err
+	}
+	data, err := withoutProof(x.raw)
+	if err != nil {
+		return reply{}, err
+	}
+	spent, err := x.server.Authn.Spend(ctx, x.by, in.Proof.Authentication, x.id("id"), "payees.add", data)
+	if err != nil {
+		return reply{}, err
+	}
+	return x.putListed(ctx, payment.Trusted, in, spent)
+}
+
+// putAccounts replaces what the bank knows of a customer's own accounts. It opens an
+// exemption, so it takes two people.
+func (x *exchange) putAccounts(ctx context.Context, in listedIn) (reply, error) {
+	if in.Proof != nil {
+		return reply{}, invalid("proof", "is not taken here: the bank itself says whose its accounts are")
+	}
+	return x.putListed(ctx, payment.Own, in, nil)
+}
+
+func (x *exchange) putListed(ctx context.Context, kind payment.ListKind, in listedIn, spent settle.Effect) (reply, error) {
+	cmd := payment.PutPayeesCommand{Caller: x.by, Customer: x.id("id"), Kind: kind, Replaces: in.Version, Proof: spent}
+	for _, p := range in.Items {
+		cmd.Items = append(cmd.Items, p.party())
+	}
+	l, err := x.server.Payments.PutPayees(ctx, cmd)
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(x.listedOf(l))
+}
