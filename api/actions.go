@@ -26,7 +26,7 @@ func (in actionIn) named(c *problem.Check) authn.NamedAction {
 	switch {
 	case in.Data.Kind() != '{' || err != nil:
 		c.Unless(false, "action.data", "needs to be an object that has a canonical form (RFC 8785)")
-	case longNumber(in.Data):
+	case longNumber(in.Data) || longNumber(data):
 		c.Unless(false, "action.data", "has a number of more than 15 digits, which has no exact canonical form: write it as text")
 	default:
 		out.Data = data

@@ -187,7 +187,11 @@ func (x *exchange) suspendCustomer(ctx context.Context, in stateIn) (reply, erro
 	if err != nil {
 		return reply{}, err
 	}
-	return ok(x.customerOf(c))
+	out := x.customerOf(c)
+	if len(in.Channels) == 0 {
+		out.Reason, out.Class = in.Reason, in.Class // his own words
+	}
+	return ok(out)
 }
 
 func (x *exchange) resumeCustomer(ctx context.Context, in stateIn) (reply, error) {

@@ -89,7 +89,7 @@ var serving = map[string]operation{
 		in:    body((*exchange).putHolder), out: []result{gives[holderOut](200, "Changed."), gives[holderOut](201, "Created.")}, refuses: []problem.Code{problem.Conflict}}),
 	"GET /v1/holders/:id": {id: "getHolder", tag: "customers", summary: "Look at a holder and its signers", about: "An auditor does not see its name.",
 		out: []result{gives[holderOut](200, "The holder.")}},
-	"POST /v1/customers/:id/suspend": atAnyHour(operation{id: "suspendCustomer", tag: "customers", summary: "Suspend a customer (clauses 4.3.5, 4.6)", about: "Ends his sessions; nothing of his is granted until resumed.",
+	"POST /v1/customers/:id/suspend": atAnyHour(operation{id: "suspendCustomer", tag: "customers", summary: "Suspend a customer (clauses 4.3.5, 4.6)", about: "Ends his sessions; nothing of his is granted until resumed. With channels, only of those. While a part is away the customer is stopped as a whole.",
 		in: body((*exchange).suspendCustomer), out: []result{gives[customerOut](200, "Suspended.")}, refuses: []problem.Code{problem.Conflict}}),
 	"POST /v1/customers/:id/resume": mayWait(operation{id: "resumeCustomer", tag: "customers", summary: "Let a customer back (clause 4.7)",
 		in: body((*exchange).resumeCustomer), out: []result{gives[customerOut](200, "Active.")}, refuses: []problem.Code{problem.Conflict}}),

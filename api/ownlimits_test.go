@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"maps"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,6 +63,25 @@ func TestClause5_32_LimitsAreSetByTheirCustomer(t *testing.T) {
 		t.Errorf("the customer was told %q", w.notices(c.ID))
 	}
 	w.ask(key, "PUT", path, with(proof, raise)).refused(403, "proof-required") // it serves once
+	again := body{"daily": manat("59.00")}
+	proof = w.prove(c.ID, d, banktest.PIN, "limits.raise", again)
+	var taken atomic.Int64
+	var work sync.WaitGroup
+	for range 6 {
+		work.Go(func() {
+			if a := w.ask(key, "PUT", path, with(proof, again)); a.status == 200 {
+				taken.Add(1)
+			} else if a.status != 403 {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		})
+	}
+	work.Wait()
+	if taken.Load() != 1 {
+		t.Errorf("one proof raised %d times", taken.Load())
+	}
+	proof = w.prove(c.ID, d, banktest.PIN, "limits.raise", raise)
+	w.ask(key, "PUT", path, with(proof, raise)).is(200)
 	w.Clock.Forward(24 * time.Hour)
 	w.ask(w.as("auditor"), "GET", path, nil).is(200).has(body{"daily.limit.value": "60.00", "raises": nil})
 	token := w.login(key, c.ID, d).str("access_token")

@@ -6,14 +6,23 @@ import (
 
 	"mohur/payment"
 	"mohur/problem"
-	"mohur/settle"
 )
 
 // listedIn replaces a customer's list: version is that of the list it replaces.
 type listedIn struct {
-	Version uint64    `json:"version"`
+	Version *uint64   `json:"version"`
 	Items   []partyIn `json:"items"`
 	Proof   *proof    `json:"proof"`
+}
+
+type accountsIn struct {
+	Version *uint64     `json:"version"`
+	Items   []accountIn `json:"items"`
+}
+
+type accountIn struct {
+	Account string `json:"account"`
+	Bank    string `json:"bank"`
 }
 
 type listedOut struct {
@@ -65,6 +74,9 @@ func (x *exchange) getListed(ctx context.Context, kind payment.ListKind) (reply,
 // putPayees replaces the payees a customer trusts. Any change is a step-up (RTS Art.
 // 13): the proof is of this very list, in place of that version.
 func (x *exchange) putPayees(ctx context.Context, in listedIn) (reply, error) {
+	if err := whole(in.Version, in.Items != nil); err != nil {
+		return reply{}, err
+	}
 	if in.Proof == nil || in.Proof.Authentication == "" || in.Proof.ActivationSecret != "" || in.Proof.Approval != "" {
 		return reply{}, problem.New(problem.ProofRequired, "a change of the trusted payees needs the proof of an authentication: purpose action, payees.add, over this request without its proof")
 	}
@@ -79,23 +91,36 @@ func (x *exchange) putPayees(ctx context.Context, in listedIn) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return x.putListed(ctx, payment.Trusted, in, spent)
+	cmd := payment.PutPayeesCommand{Kind: payment.Trusted, Proof: spent}
+	for _, p := range in.Items {
+		cmd.Items = append(cmd.Items, p.party())
+	}
+	return x.putListed(ctx, cmd, *in.Version)
 }
 
 // putAccounts replaces what the bank knows of a customer's own accounts. It opens an
 // exemption, so it takes two people.
-func (x *exchange) putAccounts(ctx context.Context, in listedIn) (reply, error) {
-	if in.Proof != nil {
-		return reply{}, invalid("proof", "is not taken here: the bank itself says whose its accounts are")
+func (x *exchange) putAccounts(ctx context.Context, in accountsIn) (reply, error) {
+	if err := whole(in.Version, in.Items != nil); err != nil {
+		return reply{}, err
 	}
-	return x.putListed(ctx, payment.Own, in, nil)
+	cmd := payment.PutPayeesCommand{Kind: payment.Own}
+	for _, a := range in.Items {
+		cmd.Items = append(cmd.Items, payment.Party{Account: a.Account, Bank: a.Bank})
+	}
+	return x.putListed(ctx, cmd, *in.Version)
 }
 
-func (x *exchange) putListed(ctx context.Context, kind payment.ListKind, in listedIn, spent settle.Effect) (reply, error) {
-	cmd := payment.PutPayeesCommand{Caller: x.by, Customer: x.id("id"), Kind: kind, Replaces: in.Version, Proof: spent}
-	for _, p := range in.Items {
-		cmd.Items = append(cmd.Items, p.party())
-	}
+// whole refuses a request that leaves out what would then be taken for an empty list.
+func whole(version *uint64, items bool) error {
+	var c problem.Check
+	c.Unless(version != nil, "version", "is needed: that of the list that is replaced, 0 where there is none")
+	c.Unless(items, "items", "is needed: the whole list, [] for an empty one")
+	return c.Err()
+}
+
+func (x *exchange) putListed(ctx context.Context, cmd payment.PutPayeesCommand, version uint64) (reply, error) {
+	cmd.Caller, cmd.Customer, cmd.Replaces = x.by, x.id("id"), version
 	l, err := x.server.Payments.PutPayees(ctx, cmd)
 	if err != nil {
 		return reply{}, err

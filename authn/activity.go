@@ -9,6 +9,7 @@ import (
 	"mohur/hsm"
 	"mohur/parties"
 	"mohur/problem"
+	"mohur/store"
 )
 
 // What is kept of a customer's log-ins. Granted and refused ones are kept apart: a
@@ -149,6 +150,12 @@ func (s *Service) Habits(ctx context.Context, customer string) (Activity, error)
 	return a, err
 }
 
+// unreadable reports whether nothing is known of a customer's log-ins because of what lies
+// in the store, and not because a part is away.
+func unreadable(err error) bool {
+	return errors.Is(err, parties.ErrTampered) || errors.Is(err, store.ErrDamaged)
+}
+
 // recordOf is whose activity an answer belongs to. That of an id nobody has is kept
 // with its attempt, for as long: a refusal then costs what it costs for a customer,
 // and names that are made up do not fill the store.
@@ -160,15 +167,15 @@ func (j *judgement) recordOf() (customer string, expires time.Time) {
 }
 
 // log adds the verdict on a log-in to the customer's activity and returns it as it was
-// before. A record that was changed behind the server's back stays as it is, with its
-// incident: it decides nothing, so nobody is kept out for it.
+// before. A record that was changed behind the server's back or damaged stays as it is: it
+// decides nothing, so nobody is kept out for it.
 func (j *judgement) log(after func(Activity, time.Time, Attempt) Activity) (*Activity, error) {
 	if j.attempt.Purpose != Login {
 		return nil, nil
 	}
 	id, expires := j.recordOf()
 	was, err := j.service.Habits(j.ctx, id)
-	if errors.Is(err, parties.ErrTampered) {
+	if unreadable(err) {
 		return nil, nil
 	}
 	if err != nil {

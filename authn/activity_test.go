@@ -289,6 +289,10 @@ func TestClause5_34_AChangedRecordIsFound(t *testing.T) {
 	if b.Count("incident.opened", "", "") == 0 {
 		t.Error("no incident")
 	}
+	b.Edit(func(f bolttest.File) { f.Put("activity", c.ID, []byte("?")) })
+	if v, err := login(t, b, c.ID, authn.OTP, d.HOTP(), banktest.PIN); err != nil || v.Session == nil {
+		t.Errorf("a damaged record: %v", err)
+	}
 }
 
 // Parallel answers to many log-ins of one customer are all counted, and block nobody.

@@ -15,6 +15,7 @@ import (
 	"mohur/problem"
 	"mohur/risk"
 	"mohur/tokens"
+	"mohur/tokens/pskc"
 )
 
 // batch begins a file of n payments of one manat each.
@@ -122,5 +123,43 @@ func TestClause4_3_2_EverySignersSignatureIsKept(t *testing.T) {
 	}
 	if _, err := b.Payments.Signature(t.Context(), b.Front(), id, ""); !problem.Is(err, problem.NotFound) {
 		t.Errorf("nobody is named: %v", err)
+	}
+}
+
+// An authorization claims no more than the weakest of its signatures.
+func TestClause5_18_TheWeakestSignatureIsClaimed(t *testing.T) {
+	b := banktest.New(t)
+	byCard := newPayer(t, b, b.AllowCards())
+	byCard.card.Format = "mohur:1"
+	byCode, device := b.Person(pskc.HOTP, pskc.OCRA)
+	if _, _, err := b.Parties.PutHolder(t.Context(), parties.HolderCommand{
+		Caller: b.Staff(), ID: "H-1", Name: "Nigar MMC", Signers: []string{byCard.customer.ID, byCode.ID}, Rules: []parties.SigningRule{{Required: 2}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	v := byCard.batch(3, "H-1")
+	got, err := answer(t, b, v.Authentication.Attempt.ID, authn.Card, string(byCard.card.Answer(cardOffer(t, *v.Authentication, authn.Card).Nonce)))
+	if err != nil || got.Attempt.Shown != tokens.ShownAgent {
+		t.Fatalf("%+v, %v", got.Attempt, err)
+	}
+	in, err := login(t, b, byCode.ID, authn.OTP, device.HOTP(), banktest.PIN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, err := b.Payments.Ask(t.Context(), b.Front(), v.Transaction.ID, in.Session.AccessToken, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := answer(t, b, asked.Authentication.Attempt.ID, authn.PIN, banktest.PIN); err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(asked.Authentication.Attempt.Offers, func(o authn.Offer) bool { return o.Method == authn.OCRA })
+	got, err = answer(t, b, asked.Authentication.Attempt.ID, authn.OCRA, device.OCRA(asked.Authentication.Attempt.Offers[i].Question))
+	if err != nil || got.Transaction.State != string(payment.Approved) {
+		t.Fatalf("%+v, %v", got.Transaction, err)
+	}
+	tx, err := b.Store.Transaction(t.Context(), v.Transaction.ID)
+	if err != nil || tx.ACR != string(authn.Linked) || tx.Shown != tokens.ShownNone || !slices.Equal(tx.AMR, []string{"mfa", "pin"}) {
+		t.Errorf("%s, %s, %v, %v", tx.ACR, tx.Shown, tx.AMR, err)
 	}
 }

@@ -51,7 +51,7 @@ func (s *Service) loginFacts(ctx context.Context, cmd BeginCommand, now time.Tim
 		return f, nil
 	}
 	a, changed, err := s.habitsOf(ctx, cmd.Customer)
-	if errors.Is(err, parties.ErrTampered) {
+	if unreadable(err) {
 		return f, nil
 	}
 	if err != nil {

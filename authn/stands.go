@@ -24,9 +24,9 @@ type Given struct {
 // and not here, the proof does not count.
 var ownEnds = []string{"", "logout", "too-many-sessions", "rotated", "idle", "absolute"}
 
-// Stands reports whether a proof still counts: its customer was not suspended since,
-// neither the token that proved nor that of the session was out of use, and nobody threw
-// him out. The effects require all of it to be as it was read.
+// Stands reports whether a proof still counts: neither its customer nor his channel was
+// suspended since, neither the token that proved nor that of the session was out of use,
+// and nobody threw him out. The effects require all of it to be as it was read.
 func (s *Service) Stands(ctx context.Context, g Given) (bool, []settle.Effect, error) {
 	c, err := s.Store.Customer(ctx, g.Customer)
 	if errors.Is(err, parties.ErrNotFound) {
@@ -42,7 +42,7 @@ func (s *Service) Stands(ctx context.Context, g Given) (bool, []settle.Effect, e
 	if err != nil {
 		return false, nil, problem.Away(err)
 	}
-	if c.State != parties.CustomerActive || c.Since.After(g.At) || session.Customer != c.ID || !slices.Contains(ownEnds, session.EndReason) {
+	if !c.Serves(session.Channel, g.At) || session.Customer != c.ID || !slices.Contains(ownEnds, session.EndReason) {
 		return false, nil, nil
 	}
 	effects := []settle.Effect{parties.RequireCustomer{ID: c.ID, Version: c.Version}, RequireSession{ID: session.ID, Version: session.Version}}

@@ -137,7 +137,11 @@ func (h Halt) fits(c Customer, to CustomerState) error {
 		if IsStaff(c.ID) {
 			who = "the member of staff"
 		}
-		return problem.New(problem.Conflict, who+" is "+string(to)+" already")
+		text := who + " is " + string(to) + " already"
+		if slices.ContainsFunc(c.Bars, func(b Bar) bool { return b.Stopped }) && to == CustomerActive {
+			text += "; name in channels the ones that are to be let back"
+		}
+		return problem.New(problem.Conflict, text)
 	}
 	return nil
 }

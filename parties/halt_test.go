@@ -2,6 +2,7 @@ package parties_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,6 +123,9 @@ func TestClause4_6_AChannelIsStopped(t *testing.T) {
 	}
 	if got, err = b.Parties.Resume(t.Context(), b.Staff(), c.ID, stop); err != nil || got.Stopped(parties.PC) || !got.Stopped(parties.Internet) {
 		t.Fatalf("%+v, %v", got, err)
+	}
+	if _, err := b.Parties.Resume(t.Context(), b.Staff(), c.ID, parties.Halt{Reason: "all"}); !problem.Is(err, problem.Conflict) || !strings.Contains(err.Error(), "name in channels") {
+		t.Errorf("without the channels: %v", err)
 	}
 	if live(onPC) {
 		t.Error("a session from before came back")

@@ -26,7 +26,7 @@ type Authorization struct {
 	Payer     Party    `json:"payer"`
 	Holder    string   `json:"holder,omitempty"`
 	Payee     Party    `json:"payee,omitzero"`
-	Batch     *Batch   `json:"batch,omitempty"` // in place of payee
+	Batch     *Batch   `json:"batch,omitempty"`  // in place of payee
 	SHA256    string   `json:"sha256,omitempty"` // base64url of the linked text's hash
 	ACR       string   `json:"acr,omitempty"`
 	Shown     string   `json:"shown,omitempty"`

@@ -71,18 +71,6 @@ func (d Details) typ() string {
 	return "payment"
 }
 
-// Payees are all who are paid, in their order.
-func (d Details) Payees() []Party {
-	if len(d.Batch) == 0 {
-		return []Party{d.Payee}
-	}
-	all := make([]Party, len(d.Batch))
-	for i, l := range d.Batch {
-		all[i] = l.Payee
-	}
-	return all
-}
-
 // Part is what one payee gets of a payment.
 type Part struct {
 	Payee Party

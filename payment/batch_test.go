@@ -201,12 +201,12 @@ func TestClause4_8_EveryLineOfABatchIsAsked(t *testing.T) {
 		"no account":        {func(c *payment.CreateCommand) { c.Batch[1].Payee.Account = "" }, "batch[1].payee.account", "needed"},
 		"no bank":           {func(c *payment.CreateCommand) { c.Batch[1].Payee.Bank = "" }, "batch[1].payee.bank", "needed"},
 		"no country":        {func(c *payment.CreateCommand) { c.Batch[1].Payee.Country = "" }, "batch[1].payee.country", "needed"},
-		"turned round":      {func(c *payment.CreateCommand) { c.Batch[1].Payee.Name = "Ali‮yev" }, "batch[1].payee.name", "shown"},
-		"a hidden purpose":  {func(c *payment.CreateCommand) { c.Batch[1].Purpose = "x​" }, "batch[1].purpose", "shown"},
+		"turned round":      {func(c *payment.CreateCommand) { c.Batch[1].Payee.Name = "Ali\u202eyev" }, "batch[1].payee.name", "shown"},
+		"a hidden purpose":  {func(c *payment.CreateCommand) { c.Batch[1].Purpose = "x\u200b" }, "batch[1].purpose", "shown"},
 		"a reference twice": {func(c *payment.CreateCommand) { c.Batch[0].Reference = "L-2" }, "batch[1].reference", "batch[0]"},
 		"a bad reference":   {func(c *payment.CreateCommand) { c.Batch[0].Reference = "a b" }, "batch[0].reference", "A-Z"},
 		"a series":          {func(c *payment.CreateCommand) { c.Series = "S-1" }, "series", "single"},
-		"payer's country":   {func(c *payment.CreateCommand) { c.Payer.Country = "A‮Z" }, "payer.country", ""},
+		"payer's country":   {func(c *payment.CreateCommand) { c.Payer.Country = "A\u202eZ" }, "payer.country", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := p.batch()

@@ -61,6 +61,7 @@ func (s *Service) Release(ctx context.Context, by parties.Caller, id, reason str
 		x.t.ReleasedAt, x.t.DueAt, x.t.Late = x.now.UTC(), time.Time{}, false
 		x.t.ACR, x.t.Shown, x.t.AMR, x.t.Signature = "", "", nil, nil // no proof of before counts
 		x.unsign()
+		x.inputs = map[string]any{"why": reason}
 		x.t.step(x.now, PendingProof, reason, by.ID)
 		if err := x.tell("payment-released"); err != nil {
 			return err
@@ -75,6 +76,7 @@ func (s *Service) Reject(ctx context.Context, by parties.Caller, id, reason stri
 		if err := x.mayDecide(reason); err != nil {
 			return err
 		}
+		x.inputs = map[string]any{"why": reason}
 		x.t.step(x.now, Rejected, reason, by.ID)
 		return x.tell("payment-rejected")
 	})

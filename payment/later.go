@@ -145,6 +145,7 @@ func (s *Service) Report(ctx context.Context, by parties.Caller, id, jti string,
 			}
 			x.discount()
 		}
+		x.inputs = map[string]any{"detail": detail}
 		x.t.step(x.now, state, detail, by.ID)
 		return nil
 	})

@@ -111,8 +111,8 @@ func TestClause5_32_TheDaysLimitHoldsInARace(t *testing.T) {
 	}
 }
 
-// The core reports an execution once; what failed gives the limit back.
-func TestTheCoreReportsOnce(t *testing.T) {
+// Clause 5.35: the core reports an execution once; what failed gives the limits back, once.
+func TestClause5_35_TheCoreReportsOnce(t *testing.T) {
 	p := newPayer(t)
 	core := parties.Caller{ID: "cl_core", Roles: []parties.Role{parties.Core}, Channels: parties.Channels()}
 	v := p.pay(p.command("20.00"))
@@ -133,6 +133,29 @@ func TestTheCoreReportsOnce(t *testing.T) {
 	back, err := p.b.Payments.Report(t.Context(), core, failed.Transaction.ID, authorization(t, p, failed.Authorization).ID, payment.Failed, "no funds")
 	if err != nil || used(back) != 20_00 {
 		t.Fatalf("after the failure %d used, %v", used(back), err)
+	}
+	third := p.pay(p.command("20.00"))
+	jti = authorization(t, p, third.Authorization).ID
+	var done atomic.Int64
+	var work sync.WaitGroup
+	for i := range 8 {
+		work.Go(func() {
+			state := []payment.State{payment.Failed, payment.Executed}[i%2]
+			_, err := p.b.Payments.Report(t.Context(), core, third.Transaction.ID, jti, state, "")
+			if err == nil {
+				done.Add(1)
+			} else if !problem.Is(err, problem.Conflict) {
+				t.Error(err)
+			}
+		})
+	}
+	work.Wait()
+	want := int64(40_00)
+	if p.state(third.Transaction.ID) == payment.Failed {
+		want = 20_00
+	}
+	if got := of(p.limits(), payment.Daily).Used; done.Load() != 1 || got != want {
+		t.Errorf("reported %d times, %d used and not %d", done.Load(), got, want)
 	}
 }
 

@@ -81,6 +81,9 @@ func (s *Service) event(by parties.Caller, c parties.Customer, t Transaction, na
 		"amount": FromMinor(t.Minor, t.Currency), "decision": t.Decision, "exemption": t.Exemption, "score": t.Score, "reasons": t.Reasons,
 		"acr": t.ACR, "shown": t.Shown, "jti": t.JTI, "source": by.Source,
 	}
+	if t.Limit != "" {
+		detail["limit"] = t.Limit
+	}
 	for k, v := range more {
 		detail[k] = v
 	}

@@ -97,7 +97,7 @@ func (s *Service) holderOf(ctx context.Context, id string, c parties.Customer) (
 		Field: "holder", Message: "needs to be a holder that the customer signs for: the bank keeps one with PUT /v1/holders/{id}; leave it out for his own account"}}}
 }
 
-// may reports whether a payment could be exempt from a proof: never a batch, nor what
+// mayBeExempt reports whether a payment could be exempt from a proof: never a batch, nor what
 // more than one person signs. minor is the amount, of which only manat are known yet.
 func (cmd CreateCommand) mayBeExempt(h parties.Holder, minor int64) bool {
 	if cmd.Amount.Currency != "AZN" {
@@ -210,7 +210,7 @@ func (x *draft) sign(a authn.Attempt, p authn.Proof) (complete bool, err error) 
 		return true, err
 	}
 	// Who made the payment need not sign it, but nobody pays for one who was stopped.
-	if x.customer.State != parties.CustomerActive || x.customer.Since.After(x.t.CreatedAt) {
+	if !x.customer.Serves(x.t.Channel, x.t.CreatedAt) {
 		return false, authn.ErrNotPending
 	}
 	x.effects = append(x.effects, parties.RequireCustomer{ID: x.customer.ID, Version: x.customer.Version})

@@ -460,3 +460,18 @@ func TestClause5_26_AReleasedPaymentIsSignedAnew(t *testing.T) {
 	c.people[1].signed(id, waits)
 	c.signed(id, approved)
 }
+
+// A condition knows a company's payment, and how many payees a batch has.
+func TestAConditionKnowsACompanysBatch(t *testing.T) {
+	c := newCompany(t, 2, several(1)...)
+	c.b.Rules = rules(t, `
+  - {code: bulk, text: somebody looks at it, decision: held, when: 'company && payees == 3'}
+`)
+	batch := c.batch()
+	batch.Holder = c.id
+	for what, cmd := range map[string]payment.CreateCommand{"a batch of his own": c.batch(), "a company's single payment": c.order("60.00"), "its batch": batch} {
+		if v := c.pay(cmd); (v.Transaction.State == payment.Held) != (what == "its batch") {
+			t.Errorf("%s is %s: %v", what, v.Transaction.State, v.Transaction.Reasons)
+		}
+	}
+}

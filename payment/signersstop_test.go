@@ -33,6 +33,14 @@ func TestClause5_17_3_ASignatureFallsWithItsSigner(t *testing.T) {
 			_, err := c.b.Parties.SetState(t.Context(), c.b.Staff(), p.customer.ID, parties.CustomerActive, "cleared", true)
 			return err
 		}},
+		"channel suspended": {stop: func(c *company, p *payer) error {
+			_, err := c.b.Parties.Suspend(t.Context(), c.b.Staff(), p.customer.ID, parties.Halt{Reason: "breach", Channels: []parties.Channel{parties.Internet}})
+			return err
+		}},
+		"another channel suspended": {stays: true, stop: func(c *company, p *payer) error {
+			_, err := c.b.Parties.Suspend(t.Context(), c.b.Staff(), p.customer.ID, parties.Halt{Reason: "breach", Channels: []parties.Channel{parties.PC}})
+			return err
+		}},
 		"token stolen": {stop: func(c *company, p *payer) error {
 			_, err := c.b.Enrollment.Report(t.Context(), c.b.Staff(), p.device.ID, "stolen", "")
 			return err

@@ -28,6 +28,9 @@ type AdoptCommand struct {
 	Approval string
 }
 
+// widest is the widest gap between two versions.
+const widest = 1000
+
 // late is how far in the past a policy's time may lie when it is asked for: as long
 // as a request takes.
 const late = time.Minute
@@ -60,6 +63,8 @@ func (b *Book) check(cmd AdoptCommand) (risk.Policy, error) {
 	}
 	if highest := b.highest(); p.Version <= highest {
 		return risk.Policy{}, problem.New(problem.Conflict, fmt.Sprintf("the policy says version %d, and %d is there; the next is %d: a version means one text for ever", p.Version, highest, highest+1))
+	} else if p.Version > highest+widest {
+		return risk.Policy{}, problem.New(problem.Conflict, fmt.Sprintf("the policy says version %d; the next is %d, and a gap wider than %d would leave no numbers for those to come", p.Version, highest+1, widest))
 	}
 	return p, nil
 }

@@ -29,6 +29,7 @@ type Book struct {
 	mu       sync.Mutex // of whoever reads the store anew
 	compared time.Time  // when the stored versions were last compared with those in memory
 	held     atomic.Pointer[pages]
+	reached  atomic.Int64 // the highest stored version that was in force; a clock set back does not undo it
 }
 
 // Options are what a book is made of. Every member is needed, unless it says otherwise.
@@ -106,11 +107,12 @@ func (b *Book) InForce() risk.Policy { return b.at(b.Now()).Rules }
 // Present is the policy in force now, with its record.
 func (b *Book) Present() Edition { return b.at(b.Now()) }
 
-// Scheduled are the versions whose time has not come.
+// Scheduled are the versions whose time is still to come. One that a higher version
+// was faster than never comes.
 func (b *Book) Scheduled() []Edition {
-	now, out := b.Now(), []Edition{}
+	present, out := b.Present(), []Edition{}
 	for _, e := range b.held.Load().editions {
-		if e.Record.Version > b.Base.Version && now.Before(e.Since()) {
+		if e.Record.Version > present.Rules.Version {
 			out = append(out, e)
 		}
 	}
@@ -135,7 +137,10 @@ func (b *Book) at(now time.Time) Edition {
 		if e.Record.Version < b.Base.Version {
 			break
 		}
-		if !now.Before(e.Since()) {
+		version := int64(e.Record.Version)
+		if !now.Before(e.Since()) || version <= b.reached.Load() {
+			for was := b.reached.Load(); was < version && !b.reached.CompareAndSwap(was, version); was = b.reached.Load() {
+			}
 			return e
 		}
 	}

@@ -111,6 +111,28 @@ func TestClause5_6_AScheduledPolicyComesIntoForceByItself(t *testing.T) {
 	inForce(t, b.Book, 6, 10_00)
 }
 
+// A scheduled version that a higher one was faster than never comes into force, and a
+// clock that is set back brings no weaker policy back.
+func TestClause5_6_TheHigherVersionStays(t *testing.T) {
+	b := banktest.New(t)
+	now := b.Clock.Now()
+	adopt(t, b, command(2, now.Add(2*time.Hour), "40.00"))
+	adopt(t, b, command(3, now.Add(time.Hour), "30.00"))
+	if s := b.Book.Scheduled(); len(s) != 2 {
+		t.Errorf("%d scheduled", len(s))
+	}
+	inForce(t, b.Book, 1, 50_00)
+	b.Clock.Forward(90 * time.Minute)
+	inForce(t, b.Book, 3, 30_00)
+	if s := b.Book.Scheduled(); len(s) != 0 {
+		t.Errorf("%d scheduled", len(s))
+	}
+	b.Clock.Forward(-time.Hour)
+	inForce(t, b.Book, 3, 30_00)
+	b.Clock.Forward(3 * time.Hour)
+	inForce(t, b.Book, 3, 30_00)
+}
+
 // A policy that is approved after its time is in force from the approval on.
 func TestClause5_2_ALateApprovalCountsFromItself(t *testing.T) {
 	b := banktest.New(t)
@@ -145,6 +167,7 @@ func TestClause5_2_WhatCannotBeAdoptedIsRefused(t *testing.T) {
 		"in the past":      {func(c *rulebook.AdoptCommand) { *c = command(5, now.Add(-2*time.Minute), "1.00") }, problem.Invalid, "effective_from: lies in the past"},
 		"the same version": {func(c *rulebook.AdoptCommand) { *c = command(4, now, "1.00") }, problem.Conflict, "the next is 5"},
 		"a lower version":  {func(c *rulebook.AdoptCommand) { *c = command(2, now, "1.00") }, problem.Conflict, "the next is 5"},
+		"a gap":            {func(c *rulebook.AdoptCommand) { *c = command(1005, now, "1.00") }, problem.Conflict, "the next is 5"},
 		"faults": {func(c *rulebook.AdoptCommand) {
 			c.YAML = strings.Replace(strings.Replace(c.YAML, "acr: linked", "acr: loose", 1), "missing: 10", "missing: 1000", 1)
 		}, problem.Invalid, "payments.acr"},

@@ -21,6 +21,11 @@ import (
 func TestSimulate(t *testing.T) {
 	in := start(t)
 	must(t, "demo", "--config", in.file)
+	for name, want := range map[string]string{`mohur_decision_seconds_count{policy="1"}`: "3", `mohur_decisions_total{decision="approved",exemption="low_value"}`: "1"} {
+		if got := in.metric(name); !strings.HasSuffix(got, want) {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
 	dir := t.TempDir()
 	own, page := filepath.Join(dir, "own.yaml"), filepath.Join(dir, "page.html")
 	text := strings.NewReplacer("version: 1\n", "version: 2\n", `proof_up_to: "20000.00"`, `proof_up_to: "1000.00"`).Replace(must(t, "policy", "default"))

@@ -10,7 +10,7 @@ import (
 )
 
 // maxTried bounds what Check costs, in the steps of conditions.
-const maxTried = 30_000_000
+const maxTried = 15_000_000
 
 // Check tries a policy over a grid of amounts, scores and circumstances and returns
 // a sentence for everything a risk officer should look at: where a higher amount or

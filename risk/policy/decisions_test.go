@@ -309,7 +309,7 @@ func TestClause5_18_MoreRiskNeverAsksForLess(t *testing.T) {
 	for name, p := range map[string]risk.Policy{"shipped": policy.Default(), "bank": bank(t), "recommended": policy.Recommended(), "with the exemptions": withPack(t), "with exceptions": withExceptions(t)} {
 		r := rand.New(rand.NewPCG(5, 18))
 		exempt, excepted := map[string]int{}, 0
-		for range 800 {
+		for range 400 {
 			in := random(r)
 			got := p.Payment(in)
 			exempt[got.Exemption]++

@@ -66,11 +66,6 @@ func (s *Store) PayeeHistories(ctx context.Context, keys ...string) (list []paym
 	return list, nil
 }
 
-// PayeeHistory returns one record, for a check of the store.
-func (s *Store) PayeeHistory(ctx context.Context, key string) (payment.PayeeHistory, error) {
-	return one(ctx, s, payeeHistories, key)
-}
-
 // Compromised implements compromised.Store.
 func (s *Store) Compromised(ctx context.Context, id string) (compromised.Record, error) {
 	return one(ctx, s, compromisedList, id)

@@ -72,11 +72,17 @@ func (s *Store) ExchangeRates(ctx context.Context) (rulebook.Rates, error) {
 
 // examinePolicy says what is wrong with a row of the policies.
 func (r reading) examinePolicy(key string) []string {
+	head, err := policyHeads.load(r, rulebook.HeadID)
 	switch key {
 	case rulebook.HeadID:
-		return policyHeads.examine(r, key)
+		wrong := policyHeads.examine(r, key)
+		for _, v := range head.Versions {
+			wrong = append(wrong, when(r.get(inPolicies, strconv.Itoa(v)) == nil, fmt.Sprintf("the version %d that it lists is not there", v))...)
+		}
+		return wrong
 	case rulebook.ShadowID:
-		return shadowPolicies.examine(r, key)
+		return append(shadowPolicies.examine(r, key), when(err != nil || head.Shadow == 0, "the list of versions does not know of it")...)
 	}
-	return adoptedPolicies.examine(r, key)
+	v, _ := strconv.Atoi(key)
+	return append(adoptedPolicies.examine(r, key), when(err != nil || !slices.Contains(head.Versions, v), "the list of versions does not know of it")...)
 }
