@@ -16,10 +16,28 @@ type fraudIn struct {
 	Reason    string `json:"reason"`
 }
 
+// check implements checked.
+func (in fraudIn) check(*exchange, bool) error {
+	var c problem.Check
+	c.Unless(in.Confirmed != nil, "confirmed", "needs to be true or false")
+	c.Unless(in.Reason != "" && len(in.Reason) <= maxFact, "reason", "needs 1 to 500 bytes")
+	return c.Err()
+}
+
+// unfraud: to say that a payment was no fraud after all lowers the bank's rate, and takes
+// two people.
+func unfraud(x *exchange, ctx context.Context) (bool, error) {
+	in, err := decode[fraudIn](x.raw)
+	if err != nil || in.Confirmed != nil && *in.Confirmed {
+		return false, err
+	}
+	return outsideDevelopment(x, ctx)
+}
+
 // markFraud records that the bank has found a payment fraudulent, or not after all.
 func (x *exchange) markFraud(ctx context.Context, in fraudIn) (reply, error) {
-	if in.Confirmed == nil {
-		return reply{}, invalid("confirmed", "needs to be true or false")
+	if err := in.check(x, false); err != nil {
+		return reply{}, err
 	}
 	return x.changed(ctx, func(id string) (payment.View, error) {
 		return x.server.Payments.Fraud(ctx, x.by, id, *in.Confirmed, in.Reason)
@@ -58,7 +76,7 @@ func analysisOf(a payment.Analysis) analysisOut {
 		out.CountedSince = &at
 	}
 	for _, band := range a.Stopped {
-		out.Stopped = append(out.Stopped, payment.FromMinor(band, risk.Home))
+		out.Stopped = append(out.Stopped, payment.FromMinor(band.UpTo, risk.Home))
 	}
 	return out
 }

@@ -80,3 +80,21 @@ func TestAccountsAndFraudAreTheBanksWord(t *testing.T) {
 	w.ask(w.as("security"), "POST", "/v1/exemptions/tra/give-back", body{"band": body{"value": "190.00", "currency": "AZN"}, "reason": "r"}).refused(409, "conflict")
 	w.ask(w.as("security"), "POST", "/v1/exemptions/tra/give-back", body{"band": body{"value": "190.00", "currency": "USD"}, "reason": "r"}).faulty("band")
 }
+
+// Outside development one person says that a payment was fraud, and two that it was not:
+// the second lowers the bank's rate.
+func TestClause5_24_TwoPeopleWithdrawAFraud(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.deps.Development = false })
+	c, d := w.Person(pskc.HOTP)
+	front := w.as("frontend")
+	pay := w.payment(w.login(front, c.ID, d).str("id"), "40.00")
+	pay["channel"], pay["context"] = "internet", body{"ip": "192.0.2.1", "user_agent": "t", "device_id": "d", "country": "AZ"}
+	fraud := "/v1/transactions/" + w.ask(front, "POST", "/v1/transactions", pay).is(201).str("id") + "/fraud"
+	w.ask(w.as("security"), "POST", fraud, body{"confirmed": true, "reason": "reported"}).is(200).has(body{"fraud": true})
+	w.ask(w.as("security"), "POST", fraud, body{"confirmed": false, "reason": ""}).faulty("reason")
+	if id := w.ask(w.as("security"), "POST", fraud, body{"confirmed": false, "reason": "remembered"}).is(202).str("approval.id"); id == "" {
+		t.Error("nothing waits")
+	}
+	w.ask(w.as("security"), "POST", fraud, body{"confirmed": true, "reason": "again"}).refused(409, "conflict")
+	w.ask(w.as("operator"), "PUT", "/v1/customers/"+c.ID+"/accounts", body{"version": 0, "items": []body{{"account": "AZ1", "bank": "B"}}}).is(202)
+}

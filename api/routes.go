@@ -138,7 +138,7 @@ var routes = []route{
 	{method: "POST", path: "/v1/transactions/:id/cancel", roles: frontend, serve: take((*exchange).cancelTransaction)},
 	{method: "POST", path: "/v1/transactions/:id/release", roles: security, serve: take((*exchange).releaseTransaction)},
 	{method: "POST", path: "/v1/transactions/:id/reject", roles: security, serve: take((*exchange).rejectTransaction)},
-	{method: "POST", path: "/v1/transactions/:id/fraud", roles: security, serve: take((*exchange).markFraud)},
+	{method: "POST", path: "/v1/transactions/:id/fraud", roles: security, serve: fourEyes((*exchange).markFraud)},
 	{method: "POST", path: "/v1/transactions/:id/status", roles: core, serve: take((*exchange).reportTransaction)},
 
 	{method: "POST", path: "/v1/sessions/introspect", asItIs: true, roles: with(frontend, parties.Core), serve: take((*exchange).introspect)},

@@ -195,8 +195,12 @@ func TestNothingIsReachableOutsideTheTable(t *testing.T) {
 	}
 }
 
+// A simulation is a question with a body: it stores nothing.
 func TestClause5_3_6_AnAuditorWritesNothing(t *testing.T) {
 	for _, r := range api.Routes() {
+		if r.Method+" "+r.Path == "POST /v1/policy/simulate" {
+			continue
+		}
 		if r.Method != "GET" && slices.Contains(r.Roles, parties.Auditor) {
 			t.Errorf("%s %s is for auditors", r.Method, r.Path)
 		}

@@ -93,7 +93,7 @@ func (x *exchange) transactionLine(v payment.View) transactionOut {
 	t, d := v.Transaction, v.Details
 	out := transactionOut{
 		ID: t.ID, Reference: t.Reference, Customer: t.Customer, Channel: string(t.Channel), Service: t.Service, Decision: t.Decision,
-		State: string(t.State), Exemption: t.Exemption, Amount: payment.FromMinor(t.Minor, t.Currency), Purpose: d.Purpose, Holder: d.Holder, Series: d.Series, Fraud: t.Fraud != nil,
+		State: string(t.State), Exemption: t.Exemption, Amount: payment.FromMinor(t.Minor, t.Currency), Purpose: d.Purpose, Holder: d.Holder, Series: d.Series, Fraud: t.Fraudulent(),
 		Payer: x.partyOf(d.Payer), Count: len(d.Batch), ACR: t.ACR, Shown: t.Shown, AMR: t.AMR,
 		Risk: x.riskOf(t.Score, v.Reasons, t.Reasons, t.Policy), Signatures: signaturesOf(t), JTI: t.JTI, Timeline: x.timelineOf(t),
 		Limits:    limitsOf(v.Limits, t.Limit),

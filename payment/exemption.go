@@ -15,7 +15,7 @@ func (x *draft) exemptions(in *risk.Payment, cmd CreateCommand) error {
 	if ok {
 		in.Facts["recurring"] = is
 	}
-	in.FraudRates = x.service.fraudRates(x.ctx)
+	in.FraudRates = x.fraudRates()
 	return nil
 }
 
@@ -32,7 +32,7 @@ func (x *draft) exempt() error {
 			return err
 		}
 	}
-	if err := x.remember(); err != nil {
+	if err := x.remember(false); err != nil {
 		return err
 	}
 	x.count()

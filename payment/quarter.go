@@ -21,22 +21,29 @@ func quarterOf(day time.Time) (name string, first time.Time) {
 	return fmt.Sprintf("%dQ%d", day.Year(), q+1), time.Date(day.Year(), time.Month(3*q+1), 1, 0, 0, 0, 0, day.Location())
 }
 
-// keptQuarters bounds what is remembered of the past.
-const keptQuarters = 16
+// countedQuarters are those that are computed anew, for which the sums are kept;
+// keptQuarters bounds what is remembered, by band.
+const (
+	countedQuarters = 4
+	keptQuarters    = 48
+)
 
-// CloseQuarters looks at the quarters that have ended and were counted from their first
-// day. A band of the policy in force whose rate was above its reference in two of them
-// in succession loses the exemption, once, with an incident (RTS Art. 20).
+// CloseQuarters looks at the last quarters that have ended and were counted from their
+// first day: anew each time, for fraud is found late. A band of the policy in force whose
+// rate was above its reference in two of them in succession loses the exemption, once,
+// with an incident (RTS Art. 20).
 func (s *Service) CloseQuarters(ctx context.Context, by parties.Caller) error {
 	a, err := s.analysis(ctx)
 	if err != nil {
 		return err
 	}
+	bands := s.bands()
+	bands = bands[:len(bands)-1]
 	var effects []settle.Effect
 	var events []audit.Event
-	if a.Version == 0 {
-		a.Since = s.Now().UTC()
-		events = append(events, s.bankEvent(by, "exemption.counted", "begun", "", nil))
+	if !slices.Equal(a.Bands, bands) { // what was counted by others says nothing of these
+		a.Bands, a.Since = bands, s.Now().UTC()
+		events = append(events, s.bankEvent(by, "exemption.counted", "begun", "", map[string]any{"bands": bands}))
 	}
 	closed, lost, err := s.closed(ctx, &a)
 	if err != nil {
@@ -57,53 +64,68 @@ func (s *Service) CloseQuarters(ctx context.Context, by parties.Caller) error {
 		return nil
 	}
 	a.Version++
-	r, err := s.settle(ctx, append([]settle.Effect{SaveAnalysis{a}}, effects...), events...)
-	if err != nil || r.Outcome == settle.Done {
-		s.forgetRates()
-	}
+	_, err = s.settle(ctx, append([]settle.Effect{SaveAnalysis{a}}, effects...), events...)
 	return err // Stale: another node has done it
 }
 
-func (s *Service) forgetRates() {
-	s.rates.mu.Lock()
-	defer s.rates.mu.Unlock()
-	s.rates.at = time.Time{}
-}
-
-// closed adds the quarters that have ended to what is known, and the bands that have lost
-// their exemption by them.
-func (s *Service) closed(ctx context.Context, a *Analysis) (closed, lost []Quarter, err error) {
+// closed brings what is known of the quarters that have ended up to date, and ends the
+// exemption of bands by them. It returns what has changed.
+func (s *Service) closed(ctx context.Context, a *Analysis) (changed, lost []Quarter, err error) {
 	bands := s.Policy().Exemptions.TRA
 	_, present := quarterOf(s.Now().In(s.Zone))
-	for first := present.AddDate(0, -3*keptQuarters/2, 0); first.Before(present); first = first.AddDate(0, 3, 0) {
+	for first := present.AddDate(0, -3*countedQuarters, 0); first.Before(present); first = first.AddDate(0, 3, 0) {
 		if first.Before(a.Since) {
 			continue
 		}
-		name, _ := quarterOf(first)
-		for _, band := range bands {
-			if a.quarter(name, band.UpTo) != nil {
-				continue
-			}
-			of, err := s.tallied(ctx, band.UpTo, first, first.AddDate(0, 3, -1))
+		former, _ := quarterOf(first.AddDate(0, -3, 0))
+		for i, band := range bands {
+			q, err := s.quarter(ctx, first, band)
 			if err != nil {
 				return nil, nil, err
 			}
-			q := Quarter{Name: name, Band: band.UpTo, Fraud: of[FraudGround].sum, Total: all(of).sum}
-			q.Above = q.Fraud > 0 && !risk.Within(q.Fraud, q.Total, band.Rate)
-			former, _ := quarterOf(first.AddDate(0, -3, 0))
-			if before := a.quarter(former, band.UpTo); q.Above && before != nil && before.Above && !a.stopped(band.UpTo) {
-				a.Stopped, lost = append(a.Stopped, band.UpTo), append(lost, q)
+			if a.put(q) {
+				changed = append(changed, q)
 			}
-			a.Quarters, closed = append(a.Quarters, q), append(closed, q)
+			before := a.quarter(former, band.UpTo)
+			if q.Above && before != nil && before.Above && q.Name > a.givenBack(band.UpTo) && !a.stopped(span(bands, i)) {
+				a.Stopped, lost = append(slices.Clone(a.Stopped), span(bands, i)), append(lost, q)
+			}
 		}
 	}
-	if n := len(a.Quarters) - keptQuarters*max(len(bands), 1); n > 0 {
-		a.Quarters = a.Quarters[n:]
-	}
-	return closed, lost, nil
+	return changed, lost, nil
 }
 
-func (a Analysis) quarter(name string, band int64) *Quarter {
+// quarter computes what the payments of a band came to in the quarter that begins on a
+// day.
+func (s *Service) quarter(ctx context.Context, first time.Time, band risk.Band) (Quarter, error) {
+	name, _ := quarterOf(first)
+	of, err := s.tallied(ctx, band.UpTo, first, first.AddDate(0, 3, -1))
+	if err != nil {
+		return Quarter{}, err
+	}
+	q := Quarter{Name: name, Band: band.UpTo, Fraud: of[FraudGround].sum, Total: all(of).sum}
+	q.Above = q.Fraud > 0 && !risk.Within(q.Fraud, q.Total, band.Rate)
+	return q, nil
+}
+
+// put keeps a quarter, and reports whether it says anything new of it.
+func (a *Analysis) put(q Quarter) (news bool) {
+	if have := a.quarter(q.Name, q.Band); have != nil {
+		if *have == q {
+			return false
+		}
+		a.Quarters = slices.Clone(a.Quarters)
+		*a.quarter(q.Name, q.Band) = q
+		return true
+	}
+	a.Quarters = append(slices.Clone(a.Quarters), q)
+	if n := len(a.Quarters) - keptQuarters; n > 0 {
+		a.Quarters = a.Quarters[n:]
+	}
+	return true
+}
+
+func (a *Analysis) quarter(name string, band int64) *Quarter {
 	i := slices.IndexFunc(a.Quarters, func(q Quarter) bool { return q.Name == name && q.Band == band })
 	if i < 0 {
 		return nil
@@ -111,7 +133,18 @@ func (a Analysis) quarter(name string, band int64) *Quarter {
 	return &a.Quarters[i]
 }
 
-// GiveBack lets a band be exempt again after a quarter within its reference.
+// givenBack is the quarter up to which a band has been looked at by people.
+func (a *Analysis) givenBack(band int64) (quarter string) {
+	for _, g := range a.Back {
+		if g.UpTo >= band && g.Quarter > quarter {
+			quarter = g.Quarter
+		}
+	}
+	return quarter
+}
+
+// GiveBack lets a band be exempt again after a quarter within its reference, as that is
+// known now. band is the highest amount of what was lost, in qəpik.
 func (s *Service) GiveBack(ctx context.Context, by parties.Caller, band int64, reason string) (Analysis, error) {
 	if err := needReason(reason); err != nil {
 		return Analysis{}, err
@@ -120,25 +153,50 @@ func (s *Service) GiveBack(ctx context.Context, by parties.Caller, band int64, r
 	if err != nil {
 		return Analysis{}, err
 	}
-	if !a.stopped(band) {
+	at := slices.IndexFunc(a.Stopped, func(l Lost) bool { return l.UpTo == band })
+	if at < 0 {
 		return Analysis{}, problem.New(problem.Conflict, "payments of this band have not lost their exemption")
 	}
-	name, first := quarterOf(s.Now().In(s.Zone))
-	name, _ = quarterOf(first.AddDate(0, -3, 0))
-	if last := a.quarter(name, band); last == nil || last.Above {
-		return Analysis{}, problem.New(problem.Conflict, "the fraud rate of "+name+" was above the reference, or is not known: wait for a quarter within it")
+	name, err := s.within(ctx, a, a.Stopped[at])
+	if err != nil {
+		return Analysis{}, err
 	}
-	a.Stopped = slices.DeleteFunc(slices.Clone(a.Stopped), func(b int64) bool { return b == band })
+	a.Stopped = slices.Delete(slices.Clone(a.Stopped), at, at+1)
+	a.Back = append(slices.Clone(a.Back), Given{UpTo: band, Quarter: name})
 	a.Version++
-	r, err := s.settle(ctx, []settle.Effect{SaveAnalysis{a}}, s.bankEvent(by, "exemption.given-back", FromMinor(band, risk.Home).Value, "", map[string]any{"reason": reason, "band": band}))
+	r, err := s.settle(ctx, []settle.Effect{SaveAnalysis{a}}, s.bankEvent(by, "exemption.given-back", FromMinor(band, risk.Home).Value, "", map[string]any{"reason": reason, "band": band, "quarter": name}))
 	if err != nil {
 		return Analysis{}, err
 	}
 	if r.Outcome != settle.Done {
 		return Analysis{}, errContended
 	}
-	s.forgetRates()
 	return a, nil
+}
+
+// within returns the last quarter if every band that has payments of the lost one was
+// within its reference in it.
+func (s *Service) within(ctx context.Context, a Analysis, lost Lost) (quarter string, err error) {
+	_, present := quarterOf(s.Now().In(s.Zone))
+	first := present.AddDate(0, -3, 0)
+	name, _ := quarterOf(first)
+	refused := problem.New(problem.Conflict, "the fraud rate of "+name+" was above the reference, or is not known: wait for a quarter within it")
+	bands := s.Policy().Exemptions.TRA
+	if first.Before(a.Since) || len(bands) == 0 {
+		return "", refused
+	}
+	for i, b := range bands {
+		if (Analysis{Stopped: []Lost{lost}}).stopped(span(bands, i)) {
+			q, err := s.quarter(ctx, first, b)
+			if err != nil {
+				return "", err
+			}
+			if q.Above || q.Total == 0 {
+				return "", refused
+			}
+		}
+	}
+	return name, nil
 }
 
 // Ground is a line of the report of RTS Art. 21: what approved payments, and how many.

@@ -86,7 +86,7 @@ func TestTwoQuartersOfFraudEndAnExemption(t *testing.T) {
 		t.Errorf("%d incidents", n)
 	}
 	a, err := p.b.Store.Analysis(t.Context(), payment.AnalysisID)
-	if err != nil || len(a.Stopped) != 1 || a.Stopped[0] != top {
+	if err != nil || len(a.Stopped) != 1 || a.Stopped[0].UpTo != top {
 		t.Fatalf("stopped: %+v, %v", a.Stopped, err)
 	}
 	staff := p.b.Staff()
@@ -206,6 +206,10 @@ func TestClause5_18_RiskAnalysisExemptsByTheFraudRate(t *testing.T) {
 	}
 	p.b.Clock.Forward(24 * time.Hour)
 	p.relogin()
+	if v := pay("190.00"); v.Transaction.Exemption != "" {
+		t.Fatal("exempt before the rates were computed")
+	}
+	p.refresh()
 	for value, want := range map[string]string{"190.00": "tra", "475.01": "tra", "950.00": "tra", "950.01": ""} {
 		if v := pay(value); v.Transaction.Exemption != want {
 			t.Errorf("%s: exempt by %q: %v", value, v.Transaction.Exemption, v.Transaction.Reasons)
@@ -232,9 +236,108 @@ func TestClause5_18_RiskAnalysisExemptsByTheFraudRate(t *testing.T) {
 	}
 	day := p.b.Clock.Now().In(p.b.Payments.Zone).Format(time.DateOnly)
 	p.counted(day, bands[2].UpTo, "fraud", 1)
-	p.b.Clock.Forward(61 * time.Second)
+	p.refresh()
 	if v := pay("950.00"); v.Transaction.Exemption != "" {
 		t.Errorf("exempt by %s above the reference", v.Transaction.Exemption)
+	}
+}
+
+// Bands that are moved by a qəpik are others: nothing is known of them, and what was lost
+// stays lost.
+func TestMovedBandsBeginAnew(t *testing.T) {
+	p := newPayer(t)
+	p.pack()
+	told := false
+	p.close()
+	proven := p.pay(p.command("900.00"))
+	if _, err := p.prove(proven, p.device.OCRA(question(t, proven))); err != nil {
+		t.Fatal(err)
+	}
+	p.relogin() // the device is known from now on
+	p.b.Clock.Forward(91 * 24 * time.Hour)
+	p.relogin()
+	day := p.b.Clock.Now().In(p.b.Payments.Zone).Format(time.DateOnly)
+	move := func(by int64) {
+		bands := risk.ReferenceBands()
+		bands[2].UpTo += by
+		p.b.Rules.Exemptions.TRA = bands
+		for _, b := range bands {
+			p.counted(day, b.UpTo, "sca", 1_000_000_00)
+		}
+		p.refresh()
+	}
+	pay := func() string {
+		cmd := p.command("900.00")
+		cmd.Signals.Malware = &told
+		return p.pay(cmd).Transaction.Exemption
+	}
+	move(0)
+	if got := pay(); got != "tra" {
+		t.Fatalf("with the bands of before: %q", got)
+	}
+	move(-1)
+	if got := pay(); got != "" {
+		t.Errorf("with moved bands: %q", got)
+	}
+	p.close() // counted by them from now on
+	if got := pay(); got != "" {
+		t.Errorf("with bands a minute old: %q", got)
+	}
+	a, err := p.b.Store.Analysis(t.Context(), payment.AnalysisID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Stopped, a.Version = []payment.Lost{{Over: 475_00, UpTo: 950_00}}, a.Version+1
+	entry, err := p.b.Audit.Draft(t.Context(), audit.Event{Name: "test.stopped"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := p.b.Store.Settle(t.Context(), settle.Command{Effects: []settle.Effect{payment.SaveAnalysis{Analysis: a}}, Entries: []audit.Draft{entry}}); err != nil || r.Outcome != settle.Done {
+		t.Fatal(r, err)
+	}
+	p.b.Clock.Forward(91 * 24 * time.Hour)
+	p.relogin()
+	day = p.b.Clock.Now().In(p.b.Payments.Zone).Format(time.DateOnly)
+	move(-1)
+	if got := pay(); got != "" {
+		t.Errorf("a band that was lost under another name: %q", got)
+	}
+	cmd := p.command("400.00")
+	cmd.Signals.Malware = &told
+	if got := p.pay(cmd).Transaction.Exemption; got != "tra" {
+		t.Errorf("a band beside it: %q", got)
+	}
+}
+
+// Fraud that is found after its quarter has ended counts in it.
+func TestLateFraudEndsAnExemption(t *testing.T) {
+	p := newPayer(t)
+	p.pack()
+	top := risk.ReferenceBands()[2].UpTo
+	p.set("2026-12-20")
+	p.close()
+	for _, day := range []string{"2027-02-10", "2027-05-10"} {
+		p.counted(day, top, "sca", 1_000_000_00)
+	}
+	p.set("2027-07-01")
+	p.close()
+	p.counted("2027-02-10", top, "fraud", 50_01)
+	p.close()
+	if n := p.b.Count("incident.opened", "open", "exemption.stopped"); n != 0 {
+		t.Fatalf("%d stopped by one quarter", n)
+	}
+	p.counted("2027-05-10", top, "fraud", 50_01)
+	p.close()
+	p.close()
+	if n := p.b.Count("incident.opened", "open", "exemption.stopped"); n != 1 {
+		t.Errorf("%d stopped by two quarters", n)
+	}
+}
+
+func (p *payer) refresh() {
+	p.t.Helper()
+	if err := p.b.Payments.RefreshRates(p.t.Context()); err != nil {
+		p.t.Fatal(err)
 	}
 }
 

@@ -3,6 +3,7 @@ package payment
 import (
 	"context"
 	"crypto/hmac"
+	"encoding/base64"
 	"errors"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 // 14). The first is proven; what differs in anything is proven too, and is what the
 // next are compared with.
 type Series struct {
-	ID          string    `json:"id"` // customer, name
+	ID          string    `json:"id"` // MAC of customer and name
 	Customer    string    `json:"customer"`
 	Sum         []byte    `json:"sum"`         // MAC over payer's account, payee, amount and currency
 	Transaction string    `json:"transaction"` // the one that was proven
@@ -25,8 +26,18 @@ type Series struct {
 	MAC         []byte    `json:"mac,omitempty"`
 }
 
-// SeriesID is the id of a customer's series.
-func SeriesID(customer, name string) string { return customer + "\x00" + name }
+// seriesID is the id of a customer's series: its name is his own words, and stands
+// nowhere but in what is sealed.
+func (s *Service) seriesID(ctx context.Context, customer, name string) (string, error) {
+	sum, err := s.HSM.MAC(ctx, hsm.IdempotencyMAC, "series-name/v1", []byte(customer), []byte(name))
+	if err != nil {
+		return "", problem.Away(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sum[:16]), nil
+}
+
+// SeriesLife is how long a series stands after the last payment of it that was proven.
+const SeriesLife = 400 * 24 * time.Hour
 
 // SaveSeries writes the series if the stored one has the version before it.
 type SaveSeries struct{ Series Series }
@@ -46,7 +57,7 @@ func (r RequireSeries) EffectKey() string { return "series/" + r.ID }
 // seriesSum is what two payments of a series have in common.
 func (s *Service) seriesSum(ctx context.Context, id string, minor int64, currency string, payer, payee Party) ([]byte, error) {
 	text, err := canonical.JSON(map[string]any{
-		"series": id, "amount": FromMinor(minor, currency), "payer": plainAccount(payer.Account), "payee": payee,
+		"series": id, "amount": FromMinor(minor, currency), "payer": parties.PlainAccount(payer.Account), "payee": payee,
 	})
 	if err != nil {
 		return nil, err
@@ -64,7 +75,11 @@ func (x *draft) recurs(cmd CreateCommand, minor int64) (is, ok bool, err error) 
 	if cmd.Series == "" {
 		return false, true, nil
 	}
-	s, id := x.service, SeriesID(x.customer.ID, cmd.Series)
+	s := x.service
+	id, err := s.seriesID(x.ctx, x.customer.ID, cmd.Series)
+	if err != nil {
+		return false, false, err
+	}
 	have, err := s.Store.Series(x.ctx, id)
 	switch {
 	case errors.Is(err, parties.ErrNotFound):
@@ -73,6 +88,8 @@ func (x *draft) recurs(cmd CreateCommand, minor int64) (is, ok bool, err error) 
 		return false, false, nil
 	case err != nil:
 		return false, false, problem.Away(err)
+	case !x.now.Before(have.At.Add(SeriesLife)):
+		return false, true, nil
 	}
 	sum, err := s.seriesSum(x.ctx, id, minor, cmd.Amount.Currency, cmd.Payer, cmd.Payee)
 	if err != nil {
@@ -82,12 +99,17 @@ func (x *draft) recurs(cmd CreateCommand, minor int64) (is, ok bool, err error) 
 	return hmac.Equal(sum, have.Sum), true, nil
 }
 
-// based makes a proven payment what the next ones of its series are compared with.
+// based makes a payment that its customer has proven himself what the next ones of the
+// series are compared with.
 func (x *draft) based() error {
-	if x.d.Series == "" {
+	if x.d.Series == "" || !x.t.provenBy(x.t.Customer) {
 		return nil
 	}
-	s, id := x.service, SeriesID(x.t.Customer, x.d.Series)
+	s := x.service
+	id, err := s.seriesID(x.ctx, x.t.Customer, x.d.Series)
+	if err != nil {
+		return err
+	}
 	have, err := s.Store.Series(x.ctx, id)
 	if err != nil && !errors.Is(err, parties.ErrNotFound) {
 		return problem.Away(err)

@@ -48,7 +48,7 @@ type Service struct {
 	// nobody counts.
 	Missing func(fact string)
 
-	rates rateCache
+	rates rates
 	turns turns
 }
 

@@ -164,7 +164,7 @@ func (s *server) background(ctx context.Context) {
 				return
 			case now := <-tick.C:
 				_, err := s.store.Sweep(ctx, now, sweepAtOnce)
-				if err = errors.Join(err, s.custody.Expire(ctx), s.payments.CloseQuarters(ctx, sweeper)); err != nil && ctx.Err() == nil {
+				if err = errors.Join(err, s.custody.Expire(ctx), s.closeQuarters(ctx)); err != nil && ctx.Err() == nil {
 					s.logger.ErrorContext(ctx, "records whose time is over could not be removed", "error", err)
 				}
 			}

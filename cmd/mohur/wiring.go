@@ -43,6 +43,7 @@ type server struct {
 	health     *health
 	metrics    *metrics
 	workers    sync.WaitGroup
+	quartersAt time.Time // when they were computed last
 }
 
 // wire opens the engine and puts the house together, from the ground to the

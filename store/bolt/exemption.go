@@ -6,7 +6,8 @@ import (
 	"mohur/payment"
 )
 
-// Lists, series and the analysis stay: a list that is empty says so.
+// Lists and the analysis stay: a list that is empty says so. A series goes some time
+// after it has lost its meaning.
 var (
 	payeeLists = table[payment.PayeeList]{
 		rows: inPayeeLists,
@@ -15,6 +16,9 @@ var (
 	series = table[payment.Series]{
 		rows: inSeries,
 		key:  func(s *payment.Series) (string, uint64) { return s.ID, s.Version },
+		indexes: func(s *payment.Series) []indexKey {
+			return []indexKey{removal(s.At.Add(payment.SeriesLife+keepSession), inSeries, s.ID)}
+		},
 	}
 	analyses = table[payment.Analysis]{
 		rows: inAnalyses,

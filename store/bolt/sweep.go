@@ -30,6 +30,7 @@ var removers = map[bucket]func(w *writing, id string) error{
 
 	inSums:      removeSum,
 	inApprovals: func(w *writing, id string) error { return approvals.remove(w, id) },
+	inSeries:    func(w *writing, id string) error { return series.remove(w, id) },
 	inMemories:  func(w *writing, id string) error { return memories.remove(w, id) },
 }
 

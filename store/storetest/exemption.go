@@ -30,7 +30,7 @@ func testExemptions(t *testing.T, s Store) {
 	_, err = s.PayeeList(t.Context(), payment.ListID(payment.Own, "C-1"))
 	absent(t, "another list of the customer", err)
 
-	series := payment.Series{ID: payment.SeriesID("C-1", "rent"), Customer: "C-1", Sum: bytesOf("sum"), Transaction: "tx_1", At: epoch, Version: 1, MAC: bytesOf("mac")}
+	series := payment.Series{ID: "mac-of-rent", Customer: "C-1", Sum: bytesOf("sum"), Transaction: "tx_1", At: epoch, Version: 1, MAC: bytesOf("mac")}
 	_, err = s.Series(t.Context(), series.ID)
 	absent(t, "a series", err)
 	want(t, s, settle.Done, payment.SaveSeries{Series: series})
@@ -43,7 +43,7 @@ func testExemptions(t *testing.T, s Store) {
 	_, err = s.Analysis(t.Context(), payment.AnalysisID)
 	absent(t, "an analysis", err)
 	analysis := payment.Analysis{
-		ID: payment.AnalysisID, Since: epoch, Quarters: []payment.Quarter{{Name: "2026Q1", Band: 190_00, Fraud: 1, Total: 2, Above: true}}, Stopped: []int64{190_00}, Version: 1, MAC: bytesOf("mac"),
+		ID: payment.AnalysisID, Since: epoch, Quarters: []payment.Quarter{{Name: "2026Q1", Band: 190_00, Fraud: 1, Total: 2, Above: true}}, Stopped: []payment.Lost{{UpTo: 190_00}}, Version: 1, MAC: bytesOf("mac"),
 	}
 	want(t, s, settle.Done, payment.SaveAnalysis{Analysis: analysis})
 	want(t, s, settle.Exists, payment.SaveAnalysis{Analysis: analysis})
