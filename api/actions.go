@@ -3,6 +3,9 @@ package api
 import (
 	"bytes"
 	"context"
+	"math"
+	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -26,16 +29,20 @@ func (in actionIn) named(c *problem.Check) authn.NamedAction {
 	switch {
 	case in.Data.Kind() != '{' || err != nil:
 		c.Unless(false, "action.data", "needs to be an object that has a canonical form (RFC 8785)")
-	case longNumber(in.Data) || longNumber(data):
-		c.Unless(false, "action.data", "has a number of more than 15 digits, which has no exact canonical form: write it as text")
+	case inexact(in.Data) || inexact(data):
+		c.Unless(false, "action.data", "has a number of more than 15 digits, or one too small to be told from 0, which has no exact canonical form: write it as text")
 	default:
 		out.Data = data
 	}
 	return out
 }
 
-// longNumber reports whether a number in a JSON text has more digits than are kept apart.
-func longNumber(text []byte) bool {
+// tiny is the smallest number that keeps all its digits (IEEE 754, normal).
+const tiny = 0x1p-1022
+
+// inexact reports whether a number in a JSON text has more digits than are kept apart, or
+// loses them because it is too small.
+func inexact(text []byte) bool {
 	d := jsontext.NewDecoder(bytes.NewReader(text))
 	for {
 		t, err := d.ReadToken()
@@ -51,7 +58,9 @@ func longNumber(text []byte) bool {
 				digits++
 			}
 		}
-		if digits > maxDigits {
+		n, err := strconv.ParseFloat(t.String(), 64) // too large: the canonical form has more digits
+		mantissa, _, _ := strings.Cut(strings.ToLower(t.String()), "e")
+		if digits > maxDigits || err == nil && math.Abs(n) < tiny && strings.ContainsAny(mantissa, "123456789") {
 			return true
 		}
 	}

@@ -45,13 +45,13 @@ func TestClause2_1_AnActOfTheBanksOwn(t *testing.T) {
 
 	begun["action"] = body{"name": "x.Cards", "data": body{}}
 	w.ask(front, "POST", "/v1/authentications", begun).faulty("action.name")
-	for _, data := range []string{`{"n":9007199254740993}`, `{"n":0.30000000000000001}`, `{"a":[{"n":-1234567890123456}]}`, `[1]`, `"x"`, `{"s":"\ud800"}`} {
+	for _, data := range []string{`{"n":9007199254740993}`, `{"n":0.30000000000000001}`, `{"a":[{"n":-1234567890123456}]}`, `{"n":1e-400}`, `{"n":-3e-324}`, `{"a":[2E-308]}`, `[1]`, `"x"`, `{"s":"\ud800"}`} {
 		text := `{"customer":"` + c.ID + `","purpose":"action","channel":"internet","action":{"name":"x.a","data":` + data + `}}`
 		if a := w.ask(front, "POST", "/v1/authentications", text); a.status != 422 {
 			t.Errorf("%s: %d %s", data, a.status, a.body)
 		}
 	}
-	w.ask(front, "POST", "/v1/authentications", `{"customer":"`+c.ID+`","purpose":"action","channel":"internet","action":{"name":"x.a","data":{"n":900719925474099,"m":1e3,"t":"9007199254740993"}}}`).is(201)
+	w.ask(front, "POST", "/v1/authentications", `{"customer":"`+c.ID+`","purpose":"action","channel":"internet","action":{"name":"x.a","data":{"n":900719925474099,"m":1e3,"z":[0,0e-400,-0.0,3e-308],"t":"9007199254740993"}}}`).is(201)
 }
 
 // A value that a front end binds an attempt to is asked for with each answer, whatever the

@@ -37,7 +37,9 @@ var deeds = map[string]deed{
 	"POST /v1/tokens/:ref/revoke":       twoPeople(supervisor, outsideDevelopment, (*exchange).revokeToken),
 	"POST /v1/tokens/:ref/destroy":      twoPeople(supervisor, outsideDevelopment, (*exchange).destroyToken),
 	"PUT /v1/customers/:id/accounts":    twoPeople(operator, outsideDevelopment, (*exchange).putAccounts),
+	"POST /v1/transactions/:id/fraud":   twoPeople(security, unfraud, (*exchange).markFraud),
 	"POST /v1/exemptions/tra/give-back": twoPeople(security, outsideDevelopment, (*exchange).giveBack),
+	"PUT /v1/compromised":               twoPeople(security, (*exchange).takesOff, (*exchange).putCompromised),
 	"POST /v1/token-imports":            twoPeople(operator, outsideDevelopment, (*exchange).permitImport),
 	"POST /v1/staff":                    twoPeople(admin, (*exchange).supervised, (*exchange).postStaff),
 	"PUT /v1/staff/:id/roles":           twoPeople(admin, (*exchange).supervised, (*exchange).putRoles),
@@ -109,6 +111,9 @@ func fourEyes[In any](f func(*exchange, context.Context, In) (reply, error)) end
 				return reply{}, err
 			}
 		}
+		if r.Lifts, err = x.lifted(ctx, act, r.Body); err != nil {
+			return reply{}, err
+		}
 		a, err := x.server.Approvals.Ask(ctx, x.by, r)
 		if err != nil {
 			return reply{}, err
@@ -175,6 +180,8 @@ type approvalOut struct {
 type askedOut struct {
 	Path map[string]string `json:"path,omitzero"`
 	Body jsontext.Value    `json:"body"`
+	// Of a resumption: what was suspended when it was asked for, and what it lifts.
+	Lifts []liftedOut `json:"lifts,omitzero"`
 }
 
 func approvalOf(a approval.Approval) approvalOut {
@@ -206,7 +213,7 @@ func (x *exchange) told(ctx context.Context, a approval.Approval) (approvalOut, 
 	if err != nil {
 		return out, err
 	}
-	out.Request = &askedOut{Path: r.Path, Body: jsontext.Value(r.Body)}
+	out.Request = &askedOut{Path: r.Path, Body: jsontext.Value(r.Body), Lifts: liftedOf(r.Lifts)}
 	return out, nil
 }
 
@@ -284,7 +291,7 @@ func (x *exchange) proven(ctx context.Context, a approval.Approval, authenticati
 	if !now.Has(parties.Supervisor) {
 		return nil, problem.New(problem.Forbidden, "the roles of this caller do not allow it")
 	}
-	return []settle.Effect{spent, still}, nil
+	return append(spent, still), nil
 }
 
 // approve carries the act out: as it was asked for, by whom it was asked for, with
@@ -326,6 +333,9 @@ func (x *exchange) carryOut(ctx context.Context, a approval.Approval, request ap
 	if !known || request.Act != a.Act {
 		return reply{}, nil, done, problem.New(problem.Conflict, "this version of the server knows no such act")
 	}
+	if err := stillLifts(request); err != nil {
+		return reply{}, nil, done, err
+	}
 	maker, still, err := x.server.Parties.Present(ctx, a.Maker.Caller())
 	if err != nil {
 		return reply{}, nil, done, err
@@ -337,7 +347,7 @@ func (x *exchange) carryOut(ctx context.Context, a approval.Approval, request ap
 		effects = append(effects, still)
 	}
 	maker.Request, maker.Source = x.by.Request, x.by.Source
-	inner := &exchange{server: x.server, by: maker, route: x.route, raw: request.Body, w: x.w, r: x.r, approved: true, approval: a.ID, checker: x.by.ID}
+	inner := &exchange{server: x.server, by: maker, route: x.route, raw: request.Body, w: x.w, r: x.r, approved: true, approval: a.ID, checker: x.by.ID, lifts: request.Lifts}
 	for name, value := range request.Path {
 		inner.params = append(inner.params, gin.Param{Key: name, Value: value})
 	}

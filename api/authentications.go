@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -135,6 +136,9 @@ func (x *exchange) authenticationOf(v authn.View) authenticationOut {
 	out := authenticationOut{
 		ID: a.ID, State: string(a.State), Purpose: string(a.Purpose), Channel: string(a.Channel), ACR: string(a.ACR), Shown: a.Shown, AMR: a.AMR,
 		Challenge: x.challengeOf(v.Text, a.SHA256, a.ExpiresAt), Risk: x.riskOf(a.Score, v.Reasons, a.Reasons, x.server.Authn.Policy().Version), ExpiresAt: a.ExpiresAt.UTC(),
+	}
+	if a.Purpose == authn.Login && !x.decides() { // which rule holds tells who somebody is
+		out.Risk.Reasons = slices.DeleteFunc(slices.Clone(out.Risk.Reasons), func(r risk.Reason) bool { return r.Code != "signal-missing" })
 	}
 	if a.Purpose == authn.Action && a.State == authn.Granted {
 		out.Spent = &a.Spent

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"mohur/compromised"
@@ -49,16 +48,31 @@ func (x *exchange) getCompromised(ctx context.Context) (reply, error) {
 	return ok(compromisedOf(s))
 }
 
-// putCompromised changes the list.
-func (x *exchange) putCompromised(ctx context.Context, in compromisedIn) (reply, error) {
+func (in compromisedIn) items() []compromised.Item {
 	items := make([]compromised.Item, len(in.Items))
 	for i, item := range in.Items {
-		if item.Kind == "" {
-			return reply{}, invalid("items["+strconv.Itoa(i)+"].kind", "needs to be account, device, ip or country")
-		}
 		items[i] = compromised.Item{Kind: compromised.Kind(item.Kind), Value: item.Value}
 	}
-	s, err := x.server.Payments.Compromised.Change(ctx, x.by, compromised.Mode(in.Mode), items)
+	return items
+}
+
+func (in compromisedIn) check(*exchange, bool) error {
+	return compromised.Check(compromised.Mode(in.Mode), in.items())
+}
+
+// takesOff: what is put on the list only holds payments up, and one person does that at
+// once; taking anything off it takes two people.
+func (x *exchange) takesOff(context.Context) (bool, error) {
+	if x.server.Development {
+		return false, nil
+	}
+	in, err := decode[compromisedIn](x.raw)
+	return compromised.Mode(in.Mode) != compromised.Add, err
+}
+
+// putCompromised changes the list.
+func (x *exchange) putCompromised(ctx context.Context, in compromisedIn) (reply, error) {
+	s, err := x.server.Payments.Compromised.Change(ctx, x.by, compromised.Mode(in.Mode), in.items())
 	if err != nil {
 		return reply{}, err
 	}

@@ -49,6 +49,26 @@ func TestClause5_24_TheListOfCompromisedThings(t *testing.T) {
 	w.ask(security, "PUT", path, body{"mode": "replace", "items": []body{}}).is(200).has(body{"version": 3.0, "counts.account": 0.0})
 }
 
+// Outside development one person puts something on the list at once; nothing is taken off
+// it, by either mode, without a second.
+func TestClause5_24_TakingOffTheListTakesTwoPeople(t *testing.T) {
+	c := newChamber(t)
+	security, path := c.as("security"), "/v1/compromised"
+	items := []body{{"kind": "account", "value": "AZ00-SECR-17"}, {"kind": "country", "value": "KP"}}
+	c.ask(security, "PUT", path, body{"mode": "add", "items": items}).is(200).has(body{"version": 1.0, "counts.account": 1.0, "counts.country": 1.0})
+	stands := func(want body) { c.T.Helper(); c.ask(security, "GET", path, nil).is(200).has(want) }
+
+	empty := c.ask(security, "PUT", path, body{"mode": "replace", "items": []body{}}).is(202).str("approval.id")
+	less := c.ask(security, "PUT", path, body{"mode": "remove", "items": items[1:]}).is(202).str("approval.id")
+	stands(body{"version": 1.0, "counts.account": 1.0, "counts.country": 1.0})
+	c.ask(security, "PUT", path, body{"mode": "remove", "items": []body{{"kind": "country", "value": "kp"}}}).faulty("items[0].value")
+	c.ask(security, "PUT", path, body{"items": items}).faulty("mode")
+	c.boris.approve(less).is(200).has(body{"result.version": 2.0})
+	stands(body{"version": 2.0, "counts.account": 1.0, "counts.country": 0.0})
+	c.boris.approve(empty).is(200)
+	stands(body{"version": 3.0, "counts.account": 0.0})
+}
+
 // ofBank returns the body of the last entry of the log that fits and concerns no person.
 func (w *world) ofBank(event, outcome string) (found string) {
 	w.T.Helper()

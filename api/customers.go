@@ -63,15 +63,14 @@ type barOut struct {
 	Class   string    `json:"class,omitzero"`
 }
 
-// customerOf writes a customer. Why one is suspended who was not told of it is for those
-// who decide about it: nobody at a counter can tip him off.
+// customerOf writes a customer. Why one is suspended is for those who decide about it.
+// At a counter nobody is told of any: where no reason stands would be whom not to tip off.
 func (x *exchange) customerOf(c parties.Customer) customerOut {
 	out := customerOut{
 		ID: c.ID, Locale: c.Locale, Segment: c.Segment, ContractRef: c.ContractRef, ContractVersion: c.ContractVersion, KYCRef: c.KYCRef,
 		State: string(c.State), Reason: c.Reason, Class: string(c.Class), CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC(),
 	}
-	decides := x.by.Has(parties.Supervisor, parties.Security, parties.Auditor)
-	if c.Quiet && !decides {
+	if !x.decides() {
 		out.Reason, out.Class = "", ""
 	}
 	for _, b := range c.Bars {
@@ -79,12 +78,18 @@ func (x *exchange) customerOf(c parties.Customer) customerOut {
 			continue
 		}
 		bar := barOut{Channel: string(b.Channel), Since: b.Since.UTC(), Reason: b.Reason, Class: string(b.Class)}
-		if b.Quiet && !decides {
+		if !x.decides() {
 			bar.Reason, bar.Class = "", ""
 		}
 		out.Suspended = append(out.Suspended, bar)
 	}
 	return out
+}
+
+// decides reports whether the caller is one of those who decide about customers and
+// payments, or watch over them: others could warn somebody who must not be warned.
+func (x *exchange) decides() bool {
+	return x.by.Has(parties.Supervisor, parties.Security, parties.Auditor)
 }
 
 func (o customerOut) named(p parties.Profile) customerOut {
@@ -116,7 +121,7 @@ func (x *exchange) putCustomer(ctx context.Context, in customerIn) (reply, error
 // contactsProof checks the proof for a change of contacts: one that the customer
 // gave for exactly this request. It returns what consumes it, nil where there is
 // none.
-func (x *exchange) contactsProof(ctx context.Context, p *proof) (settle.Effect, error) {
+func (x *exchange) contactsProof(ctx context.Context, p *proof) ([]settle.Effect, error) {
 	switch {
 	case p == nil:
 		return nil, nil
@@ -195,7 +200,9 @@ func (x *exchange) suspendCustomer(ctx context.Context, in stateIn) (reply, erro
 }
 
 func (x *exchange) resumeCustomer(ctx context.Context, in stateIn) (reply, error) {
-	c, err := x.server.Parties.Resume(ctx, x.by, x.id("id"), in.halt())
+	h := in.halt()
+	h.Lifts = x.lifts
+	c, err := x.server.Parties.Resume(ctx, x.by, x.id("id"), h)
 	if err != nil {
 		return reply{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"html/template"
 	"net/http"
+	"sync"
 
 	"mohur/problem"
 )
@@ -31,10 +32,12 @@ func sourceHash(text string) string {
 }
 
 // Style and script are ours and put in unchanged: their hashes stand in the policy.
-var demoTemplate = template.Must(template.New("demo").Funcs(template.FuncMap{
-	"style":  func() template.HTML { return template.HTML("<style>" + demoCSS + "</style>") },
-	"script": func() template.HTML { return template.HTML("<script>" + demoJS + "</script>") },
-}).Parse(demoHTML))
+var demoTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("demo").Funcs(template.FuncMap{
+		"style":  func() template.HTML { return template.HTML("<style>" + demoCSS + "</style>") },
+		"script": func() template.HTML { return template.HTML("<script>" + demoJS + "</script>") },
+	}).Parse(demoHTML))
+})
 
 // getDemo is the page on which a developer registers a key or a card, logs in and pays. It
 // calls the API like any front end, with the key that is typed into it. There is none
@@ -52,7 +55,7 @@ func (x *exchange) getDemo(context.Context) (reply, error) {
 		lang = preferred(x.r.Header.Get("Accept-Language"))
 	}
 	var out bytes.Buffer
-	if err := demoTemplate.Execute(&out, map[string]any{"Lang": lang, "Langs": locales, "Words": demoWords[lang]}); err != nil {
+	if err := demoTemplate().Execute(&out, map[string]any{"Lang": lang, "Langs": locales, "Words": demoWords[lang]}); err != nil {
 		return reply{}, err
 	}
 	return reply{handler: public{kind: "text/html; charset=utf-8", tag: hashTag(out.Bytes()), text: out.Bytes(), more: http.Header{

@@ -29,10 +29,12 @@ var docsPolicy = func() string {
 
 // The CSS is ours and is put in unchanged: its hash stands in the policy. What is
 // in the document is text, and escaped.
-var docsTemplate = template.Must(template.New("docs").Funcs(template.FuncMap{
-	"list":  func(parts ...any) []any { return parts },
-	"style": func() template.HTML { return template.HTML("<style>" + docsCSS + "</style>") },
-}).Parse(docsHTML))
+var docsTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("docs").Funcs(template.FuncMap{
+		"list":  func(parts ...any) []any { return parts },
+		"style": func() template.HTML { return template.HTML("<style>" + docsCSS + "</style>") },
+	}).Parse(docsHTML))
+})
 
 // pages holds the page of each version in each language.
 var pages sync.Map
@@ -65,7 +67,7 @@ func pageOfDocs(key pageKey) (public, error) {
 		return public{}, err
 	}
 	var out bytes.Buffer
-	if err := docsTemplate.Execute(&out, docsOf(from.doc, documented, key.lang)); err != nil {
+	if err := docsTemplate().Execute(&out, docsOf(from.doc, documented, key.lang)); err != nil {
 		return public{}, err
 	}
 	p := public{kind: "text/html; charset=utf-8", tag: hashTag(out.Bytes()), text: out.Bytes(), more: http.Header{

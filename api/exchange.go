@@ -27,11 +27,12 @@ type exchange struct {
 	query  url.Values // known names only, each once
 	raw    []byte     // the body, once it has been decoded
 
-	approved   bool            // it is carried out because a second person has approved it
-	approval   string          // id of that approval
-	checker    string          // id of that person
-	remembered bool            // the caller is believed by what was verified of him of late: a part is away
-	filed      stoplist.Report // what an anyHour route was sent
+	approved   bool                // it is carried out because a second person has approved it
+	approval   string              // id of that approval
+	checker    string              // id of that person
+	lifts      []parties.Suspended // by a resumption that was approved
+	remembered bool                // the caller is believed by what was verified of him of late: a part is away
+	filed      stoplist.Report     // what an anyHour route was sent
 
 	w http.ResponseWriter
 	r *http.Request

@@ -12,7 +12,9 @@ import (
 	"mohur/risk"
 )
 
+// holderIn replaces a holder as a whole: version is that of the one it replaces.
 type holderIn struct {
+	Version *uint64     `json:"version"`
 	Name    string      `json:"name"`
 	Signers []string    `json:"signers"`
 	Rules   []signingIn `json:"rules"`
@@ -79,11 +81,16 @@ func (in holderIn) rules() ([]parties.SigningRule, error) {
 // putHolder creates or changes who signs for an account that several people, or a
 // company, hold.
 func (x *exchange) putHolder(ctx context.Context, in holderIn) (reply, error) {
+	var c problem.Check
+	c.Unless(in.Version != nil, "version", "is needed: that of the holder that is replaced, 0 where there is none")
+	if err := c.Err(); err != nil {
+		return reply{}, err
+	}
 	rules, err := in.rules()
 	if err != nil {
 		return reply{}, err
 	}
-	h, fresh, err := x.server.Parties.PutHolder(ctx, parties.HolderCommand{Caller: x.by, ID: x.id("id"), Name: in.Name, Signers: in.Signers, Rules: rules})
+	h, fresh, err := x.server.Parties.PutHolder(ctx, parties.HolderCommand{Caller: x.by, ID: x.id("id"), Name: in.Name, Signers: in.Signers, Rules: rules, Replaces: *in.Version})
 	if err != nil {
 		return reply{}, err
 	}

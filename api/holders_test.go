@@ -10,7 +10,7 @@ import (
 )
 
 func company(required int, signers ...string) body {
-	return body{"name": "Nigar MMC", "signers": signers, "rules": []body{{"up_to": body{"value": "100.00", "currency": "AZN"}, "required": 1}, {"required": required}}}
+	return body{"version": 0, "name": "Nigar MMC", "signers": signers, "rules": []body{{"up_to": body{"value": "100.00", "currency": "AZN"}, "required": 1}, {"required": required}}}
 }
 
 // confirm answers the last authentication of a transaction with PIN and device.
@@ -32,7 +32,11 @@ func TestClause5_18_TwoSignForACompany(t *testing.T) {
 	w.ask(operator, "PUT", "/v1/holders/H-1", company(2, a.ID, b.ID)).is(201).has(body{
 		"id": "H-1", "name": "Nigar MMC", "signers.1": b.ID, "rules.0.up_to.value": "100.00", "rules.0.required": 1.0, "rules.1.up_to": nil, "rules.1.required": 2.0, "version": 1.0,
 	})
-	w.ask(operator, "PUT", "/v1/holders/H-1", company(2, a.ID, b.ID)).is(200).has(body{"version": 2.0})
+	in := company(2, a.ID, b.ID)
+	w.ask(operator, "PUT", "/v1/holders/H-1", in).refused(409, "conflict") // it is not new
+	in["version"] = 1
+	w.ask(operator, "PUT", "/v1/holders/H-1", in).is(200).has(body{"version": 2.0})
+	w.ask(operator, "PUT", "/v1/holders/H-1", in).refused(409, "conflict")
 	w.ask(w.as("auditor"), "GET", "/v1/holders/H-1", nil).is(200).has(body{"name": nil, "signers.0": a.ID})
 	w.ask(key, "GET", "/v1/holders/H-1", nil).refused(403, "forbidden")
 	w.ask(operator, "GET", "/v1/holders/H-2", nil).refused(404, "not-found")
@@ -70,6 +74,7 @@ func TestHoldersAreReadStrictly(t *testing.T) {
 		field string
 		with  body
 	}{
+		"no version":       {"version", body{"version": nil}},
 		"no name":          {"name", body{"name": ""}},
 		"no signers":       {"signers", body{"signers": []string{}}},
 		"too many":         {"signers", body{"signers": strings.Split(strings.Repeat("x,", 50)+"x", ",")}},
@@ -105,7 +110,7 @@ func TestClause5_3_6_SignersAreNamedByTwo(t *testing.T) {
 	c := newChamber(t)
 	olga := c.hired(c.anna, "olga", parties.Operator)
 	a := c.Customer()
-	in := body{"name": "Nigar MMC", "signers": []string{a.ID}, "rules": []body{{"required": 1}}}
+	in := body{"version": 0, "name": "Nigar MMC", "signers": []string{a.ID}, "rules": []body{{"required": 1}}}
 	olga.login()
 	id := olga.ask("PUT", "/v1/holders/H-1", in).is(202).str("approval.id")
 	olga.ask("GET", "/v1/holders/H-1", nil).refused(404, "not-found")

@@ -146,7 +146,7 @@ func (x *exchange) putLimits(ctx context.Context, in limitsIn) (reply, error) {
 	}
 	v, err := x.server.Payments.SetLimits(ctx, payment.SetLimitsCommand{
 		Caller: x.by, Customer: x.id("id"), Want: want,
-		Proof: func() (settle.Effect, error) { return x.limitsProof(ctx, in.Proof) },
+		Proof: func() ([]settle.Effect, error) { return x.limitsProof(ctx, in.Proof) },
 	})
 	if err != nil {
 		return reply{}, err
@@ -156,7 +156,7 @@ func (x *exchange) putLimits(ctx context.Context, in limitsIn) (reply, error) {
 
 // limitsProof checks the proof for a raise: one that the customer gave for exactly this
 // request.
-func (x *exchange) limitsProof(ctx context.Context, p *proof) (settle.Effect, error) {
+func (x *exchange) limitsProof(ctx context.Context, p *proof) ([]settle.Effect, error) {
 	if p == nil || p.Authentication == "" || p.ActivationSecret != "" || p.Approval != "" {
 		return nil, problem.New(problem.ProofRequired,
 			"a higher limit needs the proof of an authentication: purpose action, limits.raise, over this request without its proof")

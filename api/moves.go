@@ -115,7 +115,7 @@ func (x *exchange) suspendToken(ctx context.Context, in reasonIn) (reply, error)
 }
 
 func (x *exchange) resumeToken(ctx context.Context, in reasonIn) (reply, error) {
-	return x.moveFor(ctx, tokens.Resume, in)
+	return x.move(ctx, enrollment.MoveCommand{Move: tokens.Resume, Reason: in.Reason, Note: in.Note, Lifts: x.lifts})
 }
 
 func (x *exchange) revokeToken(ctx context.Context, in reasonIn) (reply, error) {

@@ -18,6 +18,6 @@ var ruling = map[string]operation{
 	"GET /v1/rates": {id: "getRates", tag: "oversight", summary: "The rates of exchange", about: "Of each currency the newest. One that is too old is not used: payments in it are held.",
 		out: []result{gives[ratesOut](200, "As they stand.")}},
 	"PUT /v1/rates": mayWait(operation{id: "putRates", tag: "oversight", summary: "Set the rates of exchange of a day",
-		about: "AZN for one unit. Currencies that are left out keep theirs, which grow older. Outside development a rate that differs from that of the day before by more than a tenth, or the first one of a currency, waits for a second person, and all that were sent with it.",
+		about: "AZN for one unit. Currencies that are left out keep theirs, which grow older. Outside development a rate that differs by more than a tenth from the one that was set on the day before, by the server's clock, or the first one of a currency, waits for a second person, and all that were sent with it.",
 		in:    body((*exchange).putRates), out: []result{gives[ratesOut](200, "Set.")}, refuses: []problem.Code{problem.Conflict}}),
 }

@@ -174,7 +174,7 @@ var needed = map[string][]string{
 	"accountIn":        {"account", "bank"},
 	"fraudIn":          {"confirmed", "reason"},
 	"giveBackIn":       {"band", "reason"},
-	"holderIn":         {"name", "signers", "rules"},
+	"holderIn":         {"version", "name", "signers", "rules"},
 	"signingIn":        {"required"},
 	"moneyIn":          {"value", "currency"},
 	"askIn":            {"access_token"},

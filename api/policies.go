@@ -21,7 +21,12 @@ func (in policyIn) command(x *exchange) rulebook.AdoptCommand {
 }
 
 func (in policyIn) check(x *exchange, _ bool) error {
-	_, err := x.server.Rules.Check(in.command(x))
+	done, err := x.readPolicy()
+	if err != nil {
+		return err
+	}
+	defer done()
+	_, err = x.server.Rules.Check(in.command(x))
 	return err
 }
 
@@ -36,6 +41,11 @@ type adoptedOut struct {
 
 // putPolicy adopts a policy: it is in force from its time on, by itself.
 func (x *exchange) putPolicy(ctx context.Context, in policyIn) (reply, error) {
+	done, err := x.readPolicy()
+	if err != nil {
+		return reply{}, err
+	}
+	defer done()
 	a, err := x.server.Rules.Adopt(ctx, in.command(x))
 	if err != nil {
 		return reply{}, err
@@ -70,6 +80,11 @@ func (x *exchange) shadowOf() *shadowOut {
 // putShadow has a policy tried beside the one in force. It decides nothing, so one
 // person is enough.
 func (x *exchange) putShadow(ctx context.Context, in shadowIn) (reply, error) {
+	done, err := x.readPolicy()
+	if err != nil {
+		return reply{}, err
+	}
+	defer done()
 	if _, err := x.server.Rules.SetShadow(ctx, x.by, in.YAML); err != nil {
 		return reply{}, err
 	}

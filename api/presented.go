@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -161,12 +162,14 @@ window.close();`
 
 var codePolicy = "default-src 'none'; script-src " + sourceHash(codeScript) + "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-var codeTemplate = template.Must(template.New("code").Funcs(template.FuncMap{
-	"script": func() template.HTML { return template.HTML("<script>" + codeScript + "</script>") },
-}).Parse(`<!DOCTYPE html>
+var codeTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("code").Funcs(template.FuncMap{
+		"script": func() template.HTML { return template.HTML("<script>" + codeScript + "</script>") },
+	}).Parse(`<!DOCTYPE html>
 <html lang="{{.Lang}}"><head><meta charset="utf-8"><title>Mohur</title></head>
 <body data-code="{{.Code}}" data-expires="{{.Expires}}" data-origins="{{.Origins}}"><p>{{.Words}}</p>{{script}}</body></html>
 `))
+})
 
 var codeWords = map[string]string{
 	"az": "Sertifikat qəbul edildi. Bankın səhifəsinə qayıdın.",
@@ -185,7 +188,7 @@ func (x *exchange) codePage(code codeOut, l CertificateListener, lang string) (r
 	}
 	list.WriteByte(']')
 	var out bytes.Buffer
-	err := codeTemplate.Execute(&out, map[string]any{
+	err := codeTemplate().Execute(&out, map[string]any{
 		"Lang": lang, "Words": codeWords[lang], "Code": code.Code, "Expires": code.ExpiresAt.Format(time.RFC3339), "Origins": list.String(),
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -122,9 +123,16 @@ func (s *Server) refuse(c *gin.Context, err error) {
 		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(p.RetryAfter.Seconds())), 10))
 	}
 	d := describe(p, t.request)
-	write(c, reply{status: d.Status, kind: problemType, body: d})
+	if err := write(c, reply{status: d.Status, kind: problemType, body: d}); err != nil {
+		// What cannot be written must not pass as done.
+		s.logRefusal(c.Request.Context(), t, asProblem(err))
+		_ = write(c, reply{status: http.StatusInternalServerError, kind: problemType, raw: []byte(unwritten)}) // raw is written as it is
+	}
 	c.Abort()
 }
+
+// unwritten is the refusal where the one that was meant cannot be written.
+const unwritten = `{"type":"urn:mohur:problem:internal","title":"An internal error","status":500,"detail":"the server failed; the request id in the header leads to the cause in its log","instance":""}`
 
 // logRefusal writes down what the caller is not told.
 func (s *Server) logRefusal(ctx context.Context, t *trace, p *problem.Error) {

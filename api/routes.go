@@ -148,7 +148,7 @@ var routes = []route{
 
 	{method: "POST", path: "/v1/customer-reports", roles: with(suspenders, parties.Frontend, parties.Operator), anyHour: true, serve: anyHour((*exchange).takeCustomerReport, (*exchange).fileCustomerReport)},
 	{method: "GET", path: "/v1/compromised", roles: watchers, serve: plain((*exchange).getCompromised)},
-	{method: "PUT", path: "/v1/compromised", roles: security, serve: take((*exchange).putCompromised)},
+	{method: "PUT", path: "/v1/compromised", roles: security, serve: fourEyes((*exchange).putCompromised)},
 	{method: "GET", path: "/v1/incidents", roles: watchers, query: []string{"limit", "cursor"}, serve: plain((*exchange).listIncidents)},
 	{method: "GET", path: "/v1/audit/entries", roles: watchers, query: []string{"from", "limit"}, serve: plain((*exchange).listEntries)},
 	{method: "GET", path: "/v1/audit/checkpoint", roles: watchers, serve: plain((*exchange).getCheckpoint)},

@@ -121,6 +121,7 @@ type Server struct {
 	uploadLimit int64
 
 	simulating sync.Mutex // one at a time: each reads much
+	parsing    sync.Mutex // one policy at a time: a long one takes a second
 }
 
 // New returns a server over its parts. Seed files that a crash left in the spool

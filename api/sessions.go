@@ -52,14 +52,14 @@ type sessionOut struct {
 	Holder        *cnfOut    `json:"cnf,omitzero"`
 }
 
-// sessionOf writes a session; why says why it is over, "" when it is not.
-func (x *exchange) sessionOf(s authn.Session, why string) sessionOut {
+// sessionOf writes a session; why says why it is over, if that is told.
+func (x *exchange) sessionOf(s authn.Session, live bool, why string) sessionOut {
 	out := sessionOut{
 		ID: s.ID, Customer: s.Customer, Channel: string(s.Channel), State: "live", Reason: why, ACR: string(s.ACR), Shown: s.Shown, AMR: s.AMR,
 		AuthTime: s.AuthTime.UTC(), LastUsedAt: s.LastUsed.UTC(), IdleExpiresAt: x.server.Authn.IdleAt(s).UTC(), EndsAt: s.ExpiresAt.UTC(),
 		Holder: cnfOf(s.Holder),
 	}
-	if why != "" || !s.EndedAt.IsZero() {
+	if !live {
 		out.State = "ended"
 	}
 	if !s.EndedAt.IsZero() {
@@ -71,11 +71,11 @@ func (x *exchange) sessionOf(s authn.Session, why string) sessionOut {
 
 // getSession returns a session, live or over.
 func (x *exchange) getSession(ctx context.Context) (reply, error) {
-	s, why, err := x.server.Authn.Look(ctx, x.by, x.id("id"))
+	s, live, why, err := x.server.Authn.Look(ctx, x.by, x.id("id"))
 	if err != nil {
 		return reply{}, err
 	}
-	return ok(x.sessionOf(s, why))
+	return ok(x.sessionOf(s, live, why))
 }
 
 type touchIn struct {
@@ -119,41 +119,51 @@ func (x *exchange) endReason() string {
 	return "staff"
 }
 
-// liveSessions returns the sessions of a customer that the caller may see and
-// that are not over.
-func (x *exchange) liveSessions(ctx context.Context, customer string) ([]authn.Session, error) {
+// openSessions returns the sessions of a customer that the caller may see and
+// that are not over. They may be dead with the customer, his channel or his token.
+func (x *exchange) openSessions(ctx context.Context, customer string) ([]authn.Session, error) {
 	all, err := x.server.Store.Sessions(ctx, customer)
 	if err != nil {
 		return nil, problem.Away(err)
 	}
 	now := x.server.Now()
-	var live []authn.Session
+	var open []authn.Session
 	for _, s := range all {
 		over := !s.EndedAt.IsZero() || !now.Before(s.ExpiresAt) || !now.Before(x.server.Authn.IdleAt(s))
 		if !over && x.by.MaySee(s.Client, s.Channel) {
-			live = append(live, s)
+			open = append(open, s)
 		}
 	}
-	return live, nil
+	return open, nil
 }
 
 // listSessions lists the live sessions of a customer, newest first.
 func (x *exchange) listSessions(ctx context.Context) (reply, error) {
-	live, err := x.liveSessions(ctx, x.id("id"))
+	open, err := x.openSessions(ctx, x.id("id"))
 	if err != nil {
 		return reply{}, err
 	}
-	return ok(pageOf(live, "", func(s authn.Session) sessionOut { return x.sessionOf(s, "") }))
+	var live []authn.Session
+	for _, s := range open {
+		alive, err := x.server.Authn.Alive(ctx, s)
+		if err != nil {
+			return reply{}, err
+		}
+		if alive {
+			live = append(live, s)
+		}
+	}
+	return ok(pageOf(live, "", func(s authn.Session) sessionOut { return x.sessionOf(s, true, "") }))
 }
 
 // endSessions ends all of them but one; a front end ends those it began.
 func (x *exchange) endSessions(ctx context.Context) (reply, error) {
 	except := x.filter().text("except")
-	live, err := x.liveSessions(ctx, x.id("id"))
+	open, err := x.openSessions(ctx, x.id("id"))
 	if err != nil {
 		return reply{}, err
 	}
-	for _, s := range live {
+	for _, s := range open {
 		if s.ID == except {
 			continue
 		}

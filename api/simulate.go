@@ -123,17 +123,31 @@ func (x *exchange) simulated(ctx context.Context, in simulateIn) (risk.Policy, e
 		return risk.Policy{}, invalid("policy", "needs either policy, which is the text, or version")
 	}
 	if in.Version == 0 {
-		return parsePolicy("policy", in.Policy)
+		return x.parsePolicy("policy", in.Policy)
 	}
 	stored, err := x.server.Rules.Version(ctx, in.Version)
 	if err != nil {
 		return risk.Policy{}, err
 	}
-	return parsePolicy("version", stored.YAML)
+	return x.parsePolicy("version", stored.YAML)
+}
+
+// readPolicy has the processor for the text of a policy, which others wait for: one at
+// a time.
+func (x *exchange) readPolicy() (done func(), err error) {
+	if !x.server.parsing.TryLock() {
+		return nil, &problem.Error{Code: problem.TooMany, Detail: "another policy is being read; try again", RetryAfter: 2 * time.Second, Limit: "policies"}
+	}
+	return x.server.parsing.Unlock, nil
 }
 
 // parsePolicy reads the text of a policy; every fault is one of the field's.
-func parsePolicy(field, text string) (risk.Policy, error) {
+func (x *exchange) parsePolicy(field, text string) (risk.Policy, error) {
+	done, err := x.readPolicy()
+	if err != nil {
+		return risk.Policy{}, err
+	}
+	defer done()
 	p, err := policy.Parse([]byte(text))
 	if err == nil {
 		return p, nil

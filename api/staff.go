@@ -141,7 +141,7 @@ func (x *exchange) resumeStaff(ctx context.Context, in staffReasonIn) (reply, er
 }
 
 func (x *exchange) setStaff(ctx context.Context, in staffReasonIn, to parties.CustomerState) (reply, error) {
-	c, err := x.server.Parties.SetStaffState(ctx, x.by, x.id("id"), to, in.Reason)
+	c, err := x.server.Parties.SetStaffState(ctx, x.by, x.id("id"), to, in.Reason, x.lifts...)
 	if err != nil {
 		return reply{}, err
 	}

@@ -108,7 +108,7 @@ func (x *exchange) transactionLine(v payment.View) transactionOut {
 		out.Linked = &linked
 	}
 	if x.audits() {
-		out.Purpose = ""
+		out.Purpose, out.Series = "", ""
 	}
 	// The authorization is an order to pay: only those who pass it on or carry it
 	// out see it.
@@ -159,10 +159,10 @@ func signaturesOf(t payment.Transaction) signatures {
 	return s
 }
 
-// timelineOf writes the history of a transaction (clause 5.15). A front end is
-// not told which member of staff did what for which reason: that could be a
-// warning to somebody who must not be warned. What the core banking system said of the
-// execution it is told.
+// timelineOf writes the history of a transaction (clause 5.15). Only those who decide
+// about payments, and auditors, are told which member of staff did what for which
+// reason, and whose signature is void: that could be a warning to somebody who must not
+// be warned. What the core banking system said of the execution everybody is told.
 func (x *exchange) timelineOf(t payment.Transaction) []stepOut {
 	out := make([]stepOut, 0, len(t.Timeline))
 	for _, s := range t.Timeline {
@@ -173,7 +173,10 @@ func (x *exchange) timelineOf(t payment.Transaction) []stepOut {
 		if x.audits() { // it leads to the text
 			step.SHA256 = ""
 		}
-		if x.by.Only() && s.By != "policy" && s.By != t.Customer && s.By != t.Client {
+		if !x.decides() && (s.Event == payment.EventVoid || s.Reason == payment.EventVoid) {
+			step.By, step.Reason, step.Event = "", "", ""
+		}
+		if !x.decides() && s.By != "policy" && s.By != t.Customer && s.By != t.Client {
 			step.By = ""
 			if s.State != payment.Executed && s.State != payment.Failed { // what the core system said is for the customer
 				step.Reason = ""

@@ -47,6 +47,9 @@ type Request struct {
 	Path  map[string]string `json:"path,omitempty"` // what stands in the path
 	Body  json.RawMessage   `json:"body,omitempty"`
 	About string            `json:"about,omitempty"` // the member of staff it is about, who does not check it
+	// Lifts is, of a resumption, what was suspended when it was asked for. It is not
+	// carried out on anything else.
+	Lifts []parties.Suspended `json:"lifts,omitempty"`
 }
 
 // Approval is one act that waits for its second person, or waited.

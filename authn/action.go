@@ -85,7 +85,7 @@ func (s *Service) SpendOwn(ctx context.Context, by parties.Caller, id, customer 
 			return View{}, err
 		}
 		a.Spent = true
-		r, err := s.settle(ctx, []settle.Effect{spent, parties.RequireCustomer{ID: person.ID, Version: person.Version}},
+		r, err := s.settle(ctx, append([]settle.Effect{parties.RequireCustomer{ID: person.ID, Version: person.Version}}, spent...),
 			[]audit.Event{s.event(by, person, a, "authentication.spent", "spent", "", nil)})
 		if err != nil {
 			return View{}, err

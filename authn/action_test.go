@@ -57,7 +57,7 @@ func TestClause2_1_AProofServesItsActionOnly(t *testing.T) {
 		if err != nil || kept.Action.Data != nil || len(kept.Action.SHA256) != 32 {
 			t.Errorf("%s: the record has %+v, %v", name, kept.Action, err)
 		}
-		spend := func(by parties.Caller, customer, name, data string) (settle.Effect, error) {
+		spend := func(by parties.Caller, customer, name, data string) ([]settle.Effect, error) {
 			return b.Authn.Spend(t.Context(), by, id, customer, name, []byte(data))
 		}
 		for _, another := range provable {
@@ -75,11 +75,11 @@ func TestClause2_1_AProofServesItsActionOnly(t *testing.T) {
 				t.Errorf("%s with %s: %v", name, what, err)
 			}
 		}
-		effect, err := spend(b.Front(), c.ID, name, data)
+		effects, err := spend(b.Front(), c.ID, name, data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r, err := settle.Write(t.Context(), b.Store, b.Audit, []settle.Effect{effect}, []audit.Event{{Name: "test", Outcome: "spent"}}); err != nil || r.Outcome != settle.Done {
+		if r, err := settle.Write(t.Context(), b.Store, b.Audit, effects, []audit.Event{{Name: "test", Outcome: "spent"}}); err != nil || r.Outcome != settle.Done {
 			t.Fatalf("%+v, %v", r, err)
 		}
 		if _, err := spend(b.Front(), c.ID, name, data); !problem.Is(err, problem.ProofRequired) {

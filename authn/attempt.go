@@ -160,8 +160,9 @@ type Attempt struct {
 	PIN         *Held           `json:"pin,omitempty"`
 	Possession  *Held           `json:"possession,omitempty"`
 	State       State           `json:"state"`
-	Granted     string          `json:"granted,omitempty"` // session id
-	Spent       bool            `json:"spent,omitempty"`   // an action's proof serves once
+	Granted     string          `json:"granted,omitempty"`    // session id
+	Credential  string          `json:"credential,omitempty"` // that gave an action's proof: it counts while that is in use
+	Spent       bool            `json:"spent,omitempty"`      // an action's proof serves once
 	Score       int             `json:"score"`
 	Reasons     []string        `json:"reasons,omitempty"`
 	CreatedAt   time.Time       `json:"created_at"`

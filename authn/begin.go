@@ -226,9 +226,13 @@ func (s *Service) Open(ctx context.Context, o Opening) (View, []settle.Effect, [
 	if o.Binding != "" {
 		a.Binding = bindingSum(o.Binding)
 	}
+	var opened map[string]any
+	if len(a.Reasons) > 0 { // an answer leaves out which rules on log-ins held
+		opened = map[string]any{"reasons": a.Reasons}
+	}
 	effects := []settle.Effect{SaveAttempt{a}}
-	events := []audit.Event{s.event(o.Caller, who.customer, a, "authentication.opened", string(Pending), a.Cause, nil)}
-	for _, old := range s.displaced(open) {
+	events := []audit.Event{s.event(o.Caller, who.customer, a, "authentication.opened", string(Pending), a.Cause, opened)}
+	for _, old := range s.displaced(open, o.Purpose) {
 		old = old.over()
 		effects = append(effects, SaveAttempt{old})
 		events = append(events, s.event(o.Caller, who.customer, old, "authentication.displaced", string(Expired), "too-many-open", nil))
@@ -242,25 +246,32 @@ func (s *Service) Open(ctx context.Context, o Opening) (View, []settle.Effect, [
 }
 
 // displaced are the attempts that give way so that one more has room: the oldest
-// log-ins first, so that a stranger who begins log-ins for an id does not end
-// the proof of a payment.
-func (s *Service) displaced(open []Attempt) []Attempt {
+// log-ins first, then actions, so that a stranger who begins them for an id does not
+// end the proof of a payment. A payment gives way to payments only, which are begun
+// from a session; where nothing else is left, one of the others stands beside them.
+func (s *Service) displaced(open []Attempt, by Purpose) []Attempt {
 	n := len(open) + 1 - s.Settings.MaxOpen
 	if n <= 0 {
 		return nil
 	}
 	byPurpose := slices.Clone(open)
+	if by != Payment {
+		byPurpose = slices.DeleteFunc(byPurpose, func(a Attempt) bool { return a.Purpose == Payment })
+	}
 	slices.SortStableFunc(byPurpose, func(a, b Attempt) int {
 		return cmp.Compare(weight(a.Purpose), weight(b.Purpose))
 	})
-	return byPurpose[:n]
+	return byPurpose[:min(n, len(byPurpose))]
 }
 
 func weight(p Purpose) int {
-	if p == Login {
+	switch p {
+	case Login:
 		return 0
+	case Action:
+		return 1
 	}
-	return 1
+	return 2
 }
 
 func bindingSum(value string) []byte {

@@ -33,6 +33,7 @@ payments:
 signals: {missing: 10}
 scores: []
 rules: []
+end: true
 `))
 	if err != nil {
 		t.Fatal(err)

@@ -72,6 +72,7 @@ func (j *judgement) grant(c candidate, withPIN bool, at time.Time) (ruling, erro
 	case Payment:
 		return j.grantPayment(p)
 	}
+	j.attempt.Credential = p.Credential.ID
 	r, err := j.finish("granted", "", false)
 	r.granted, r.by = true, p.Credential.ID
 	return r, err

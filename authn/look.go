@@ -8,6 +8,7 @@ import (
 	"mohur/parties"
 	"mohur/problem"
 	"mohur/settle"
+	"mohur/tokens"
 )
 
 // LookAttempt returns an attempt as it stands; never a token.
@@ -52,33 +53,59 @@ func (s *Service) ChallengeText(ctx context.Context, sha256 []byte) ([]byte, err
 }
 
 // Spend checks that a granted proof of purpose action is for exactly this
-// customer, action and data, and returns the effect that consumes it. The bank's
-// own people may spend what a front end began: the proof names the act.
-func (s *Service) Spend(ctx context.Context, by parties.Caller, id, customer, name string, data []byte) (settle.Effect, error) {
+// customer, action and data, and returns the effects that consume it: they hold the
+// customer and the credential that proved as they were judged. The bank's own people
+// may spend what a front end began: the proof names the act.
+func (s *Service) Spend(ctx context.Context, by parties.Caller, id, customer, name string, data []byte) ([]settle.Effect, error) {
+	effects, _, err := s.SpendProof(ctx, by, id, customer, name, data)
+	return effects, err
+}
+
+// SpendProof is Spend for an act that is finished later; the proof says for Holds what
+// it came from.
+func (s *Service) SpendProof(ctx context.Context, by parties.Caller, id, customer, name string, data []byte) ([]settle.Effect, tokens.Proof, error) {
 	required := problem.New(problem.ProofRequired, "this needs a proof for exactly this act")
 	a, err := s.Store.Attempt(ctx, id)
 	if errors.Is(err, parties.ErrNotFound) {
-		return nil, required
+		return nil, tokens.Proof{}, required
 	}
 	if err != nil {
-		return nil, problem.Away(err)
+		return nil, tokens.Proof{}, problem.Away(err)
 	}
-	stopped, err := s.stopsPerson(ctx, customer)
-	if err != nil {
-		return nil, err
+	fits := maySpend(by, a) && a.Customer == customer && a.Purpose == Action && a.State == Granted && !a.Spent && a.ACR.Rank() >= Strong.Rank() &&
+		a.Credential != "" && a.Action.is(name, data) && s.Now().Before(a.ExpiresAt)
+	if !fits {
+		return nil, tokens.Proof{}, required
+	}
+	if stopped, err := s.stopsPerson(ctx, customer); err != nil {
+		return nil, tokens.Proof{}, err
+	} else if stopped {
+		return nil, tokens.Proof{}, required
 	}
 	c, err := s.Store.Customer(ctx, customer)
-	if err != nil && !errors.Is(err, parties.ErrNotFound) {
-		return nil, problem.Away(err)
+	if errors.Is(err, parties.ErrNotFound) {
+		return nil, tokens.Proof{}, required
 	}
-	// A proof does not outlive a suspension of the customer who gave it.
-	stopped = stopped || !c.Serves(a.Channel, a.CreatedAt)
-	fits := !stopped && by.MaySee(a.Client, a.Channel) && a.Customer == customer && a.Purpose == Action && a.State == Granted && !a.Spent && a.ACR.Rank() >= Strong.Rank() &&
-		a.Action.is(name, data) && s.Now().Before(a.ExpiresAt)
-	if !fits {
-		return nil, required
+	if err != nil {
+		return nil, tokens.Proof{}, problem.Away(err)
+	}
+	// A proof outlives neither a suspension of the customer nor one of what he proved with.
+	p := tokens.Proof{Credential: a.Credential, Channel: string(a.Channel), At: a.CreatedAt}
+	holds, held, err := s.Holds(ctx, c, p)
+	if err != nil {
+		return nil, tokens.Proof{}, err
+	}
+	if !holds {
+		return nil, tokens.Proof{}, required
 	}
 	a.Spent = true
 	a.Version++
-	return SaveAttempt{a}, nil
+	p.At = s.Now().UTC()
+	return append(held, SaveAttempt{a}), p, nil
+}
+
+// maySpend: who began it, or the bank's own people. A client that is a front end as
+// well spends what it began, whatever else it may do.
+func maySpend(by parties.Caller, a Attempt) bool {
+	return by.MayAct(a.Client, a.Channel) || !by.Has(parties.Frontend) && by.MaySee(a.Client, a.Channel)
 }

@@ -261,16 +261,39 @@ func sessionProblem(err error) error {
 	return err
 }
 
-// Look returns a session and why it is over, "" when it is live.
-func (s *Service) Look(ctx context.Context, by parties.Caller, id string) (Session, string, error) {
+// Look returns a session, whether it is live, and why it is over: "" where that is for
+// what happened to the customer or his token, which is not for everybody to know.
+func (s *Service) Look(ctx context.Context, by parties.Caller, id string) (_ Session, live bool, why string, _ error) {
+	session, err := s.seen(ctx, by, id)
+	if err != nil {
+		return Session{}, false, "", err
+	}
+	if why := s.ended(session, s.Now()); why != "" {
+		return session, false, why, nil
+	}
+	live, err = s.Alive(ctx, session)
+	return session, live, "", err
+}
+
+// seen is a session that the caller may see.
+func (s *Service) seen(ctx context.Context, by parties.Caller, id string) (Session, error) {
 	session, err := s.Store.Session(ctx, id)
 	if err != nil {
-		return Session{}, "", notFound(err, "session")
+		return Session{}, notFound(err, "session")
 	}
 	if !by.MaySee(session.Client, session.Channel) {
-		return Session{}, "", problem.New(problem.NotFound, "there is no such session")
+		return Session{}, problem.New(problem.NotFound, "there is no such session")
 	}
-	return session, s.ended(session, s.Now()), nil
+	return session, nil
+}
+
+// Alive reports whether a session can be used now.
+func (s *Service) Alive(ctx context.Context, session Session) (bool, error) {
+	c, err := s.Store.Customer(ctx, session.Customer)
+	if err != nil {
+		return false, problem.Away(err)
+	}
+	return s.alive(ctx, session, c, s.Now())
 }
 
 // IdleAt is when a session ends without further activity.
@@ -279,7 +302,7 @@ func (s *Service) IdleAt(session Session) time.Time { return session.LastUsed.Ad
 // End ends a session at once. Ending one that is over already changes nothing.
 func (s *Service) End(ctx context.Context, by parties.Caller, id, reason string) error {
 	for range maxTries {
-		session, _, err := s.Look(ctx, by, id)
+		session, err := s.seen(ctx, by, id)
 		if err != nil {
 			return err
 		}

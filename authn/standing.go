@@ -16,27 +16,27 @@ import (
 )
 
 // Standing is what a risk decision asks about a customer's credentials, and about the one
-// a session was opened with.
+// that opened a session or proves a payment.
 type Standing struct {
-	Since   time.Time // when the session's token was last activated; zero: nobody knows
+	Since   time.Time // when the credential's token was last activated; zero: nobody knows
 	Model   string    // of a FIDO2 key, what the metadata says of its model: ok, warned, unknown; of any other credential none
 	Refused int       // answers that stand against his credentials and PIN, see Whole
 	Whole   bool      // false: somebody changed a row of them, so Refused says nothing
 }
 
 // Standing reads it. Refused counts the answers since each credential was last answered
-// right, with those that locked it. parties.ErrNotFound says that the session's token is
-// not one of the customer's any more, or not as the server wrote it.
-func (s *Service) Standing(ctx context.Context, session Session) (Standing, error) {
-	list, err := s.Store.TokensOf(ctx, session.Customer)
+// right, with those that locked it. parties.ErrNotFound says that the credential's token
+// is not one of the customer's any more, or not as the server wrote it.
+func (s *Service) Standing(ctx context.Context, customer, credential string) (Standing, error) {
+	list, err := s.Store.TokensOf(ctx, customer)
 	if err != nil {
 		return Standing{}, err
 	}
 	out, found, key := Standing{Model: "none", Whole: true}, false, false
-	ids := []string{pin.HotID(session.Customer)}
+	ids := []string{pin.HotID(customer)}
 	for _, t := range list {
 		ids = append(ids, t.Credentials...)
-		if !slices.Contains(t.Credentials, session.Credential) {
+		if !slices.Contains(t.Credentials, credential) {
 			continue
 		}
 		found, key = true, t.Profile == tokens.FIDOProfile
@@ -50,7 +50,7 @@ func (s *Service) Standing(ctx context.Context, session Session) (Standing, erro
 		return Standing{}, parties.ErrNotFound
 	}
 	if key {
-		if out.Model, err = s.model(ctx, session.Credential); err != nil {
+		if out.Model, err = s.model(ctx, credential); err != nil {
 			return Standing{}, err
 		}
 	}

@@ -108,7 +108,7 @@ func TestWhatStandsAgainstACustomer(t *testing.T) {
 	}
 	stands := func(want int) {
 		t.Helper()
-		got, err := b.Authn.Standing(t.Context(), session)
+		got, err := b.Authn.Standing(t.Context(), session.Customer, session.Credential)
 		if err != nil || got.Refused != want || !got.Whole || got.Model != "none" || got.Since.IsZero() {
 			t.Errorf("%+v, %v, want %d", got, err, want)
 		}
@@ -121,9 +121,7 @@ func TestWhatStandsAgainstACustomer(t *testing.T) {
 	stands(2)
 	try(d.HOTP())
 	stands(0)
-	lost := session
-	lost.Credential = "cr_other"
-	if got, err := b.Authn.Standing(t.Context(), lost); !errors.Is(err, parties.ErrNotFound) {
+	if got, err := b.Authn.Standing(t.Context(), session.Customer, "cr_other"); !errors.Is(err, parties.ErrNotFound) {
 		t.Errorf("a credential that is not his: %+v, %v", got, err)
 	}
 	b.Edit(func(f bolttest.File) {
@@ -131,7 +129,7 @@ func TestWhatStandsAgainstACustomer(t *testing.T) {
 		row[9] = 0x7f // failures
 		f.Put("hot", session.Credential, row)
 	})
-	if got, err := b.Authn.Standing(t.Context(), session); err != nil || got.Whole {
+	if got, err := b.Authn.Standing(t.Context(), session.Customer, session.Credential); err != nil || got.Whole {
 		t.Errorf("a row that was changed: %+v, %v", got, err)
 	}
 }

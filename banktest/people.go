@@ -33,9 +33,10 @@ var serials atomic.Int64
 // Customer puts a new customer.
 func (b *Bank) Customer() parties.Customer {
 	b.T.Helper()
+	id := ident.Text(5)
 	c, _, err := b.Parties.Put(b.T.Context(), parties.PutCommand{
-		Caller: b.Staff(), ID: "C-" + ident.Text(5), Profile: parties.Profile{Name: "Aygün Məmmədova", Phone: "+994501234567", Email: "a@bank.test"},
-		Locale: "az", Segment: "retail", ContractRef: "K-1", ContractVersion: "1", KYCRef: "V-1",
+		Caller: b.Staff(), ID: "C-" + id, Profile: parties.Profile{Name: "Aygün Məmmədova", Phone: "+994501234567", Email: "a@bank.test"},
+		Locale: "az", Segment: "retail", ContractRef: "K-1", ContractVersion: "1", KYCRef: "V-" + id,
 	}, nil)
 	b.must(err)
 	return c

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"mohur/audit"
+	"mohur/ident"
+	"mohur/incident"
 	"mohur/parties"
 	"mohur/problem"
 	"mohur/settle"
@@ -27,7 +29,7 @@ type Kind string
 
 // The kinds of items.
 const (
-	Account Kind = "account" // an IBAN or another account number, compared without spaces and in upper case
+	Account Kind = "account" // an IBAN or another account number, compared as parties.PlainAccount
 	Device  Kind = "device"  // context.device_id as the front end sends it
 	IP      Kind = "ip"      // one address
 	Country Kind = "country" // ISO 3166-1 alpha-2
@@ -106,7 +108,10 @@ func markOf(i Item) (m mark, ok bool) {
 	value := i.Value
 	switch i.Kind {
 	case Account:
-		value = strings.ToUpper(strings.Join(strings.Fields(value), ""))
+		if !parties.ValidAccount(value) {
+			return m, false
+		}
+		value = parties.PlainAccount(value)
 	case IP:
 		a, err := netip.ParseAddr(value)
 		if err != nil {
@@ -140,25 +145,34 @@ type List struct {
 	Audit   *audit.Drafter
 	Now     func() time.Time
 
-	mu  sync.Mutex // of who loads or changes it
-	now atomic.Pointer[loaded]
+	mu      sync.Mutex // of who loads or changes it
+	now     atomic.Pointer[loaded]
+	failing atomic.Pointer[time.Time] // since when it cannot be looked at; nil: it can
+	told    string                    // what an incident was opened for
 }
 
-// Holds reports whether any of these is on the list; known is false while the list has
-// not been loaded. What cannot be of its kind is on no list.
+// stale is how long a list that cannot be looked at says what is not on it.
+const stale = time.Minute
+
+// Holds reports whether any of these is on the list. known is false while the list has
+// not been loaded; and, if none is on it, while it could not be looked at for a minute,
+// and where a value cannot be of its kind: whatever it stands for may be on the list. What
+// has no value counts for nothing.
 func (l *List) Holds(items ...Item) (on, known bool) {
 	now := l.now.Load()
 	if now == nil {
 		return false, false
 	}
+	since := l.failing.Load()
+	known = since == nil || l.Now().Sub(*since) <= stale
 	for _, i := range items {
-		if m, ok := markOf(i); ok {
-			if _, on := now.marks[m]; on {
-				return true, true
-			}
+		m, ok := markOf(i)
+		if _, on := now.marks[m]; ok && on {
+			return true, true
 		}
+		known = known && (ok || i.Value == "")
 	}
-	return false, true
+	return false, known
 }
 
 // State is what may be told of the list.
@@ -186,11 +200,8 @@ func stateOf(r Record) State {
 	return State{Counts: counts, Version: r.Version, At: r.At, By: r.By}
 }
 
-// errPutBack says that the list is an older one than this process has seen.
-var errPutBack = fmt.Errorf("compromised: the stored list is older than the one in use: %w", parties.ErrTampered)
-
 // Refresh loads the list if it is not the one in memory. When it cannot, what was loaded
-// stays in use.
+// stays in use, and after a minute what is not on it is not known to be on none.
 func (l *List) Refresh(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -199,32 +210,87 @@ func (l *List) Refresh(ctx context.Context) error {
 }
 
 func (l *List) refresh(ctx context.Context) (*loaded, error) {
-	now := l.now.Load()
-	head, err := l.Store.Compromised(ctx, HeadID)
-	if err != nil && !errors.Is(err, parties.ErrNotFound) {
-		return nil, err
-	}
-	switch {
-	case now != nil && head.Version == now.head.Version:
-		return now, nil
-	case now != nil && head.Version < now.head.Version:
-		return nil, errPutBack
-	case head.Version == 0:
-		next := &loaded{marks: map[mark]struct{}{}}
+	next, err := l.read(ctx)
+	if err == nil {
+		l.failing.Store(nil)
 		l.now.Store(next)
 		return next, nil
 	}
-	body, err := l.Store.Compromised(ctx, ItemsID)
-	if err != nil {
-		return nil, err
+	now := l.Now()
+	l.failing.CompareAndSwap(nil, &now)
+	if errors.Is(err, errPutBack) {
+		err = errors.Join(err, l.tell(ctx, err))
 	}
+	return nil, err
+}
+
+// errPutBack says that a record of the list is an older one than there was.
+var errPutBack = fmt.Errorf("compromised: the stored list is an older one that was put back: %w", parties.ErrTampered)
+
+func putBack(what string, is, was uint64) error {
+	return fmt.Errorf("%w: %s of version %d, and there was %d", errPutBack, what, is, was)
+}
+
+// read returns the list as it is stored: what is in memory if that is it. The items may
+// be newer than a head that was read before them, never older.
+func (l *List) read(ctx context.Context) (*loaded, error) {
+	now, seen := l.now.Load(), uint64(0)
+	if now != nil {
+		seen = now.head.Version
+	}
+	for range maxTries {
+		head, err := l.Store.Compromised(ctx, HeadID)
+		if err != nil && !errors.Is(err, parties.ErrNotFound) {
+			return nil, err
+		}
+		switch {
+		case head.Version < seen:
+			return nil, putBack("a head", head.Version, seen)
+		case now != nil && head.Version == now.head.Version:
+			return now, nil
+		}
+		body, err := l.Store.Compromised(ctx, ItemsID)
+		if err != nil && !errors.Is(err, parties.ErrNotFound) {
+			return nil, err
+		}
+		switch {
+		case body.Version < head.Version:
+			return nil, putBack("items", body.Version, head.Version)
+		case body.Version == head.Version:
+			return loadedFrom(body), nil
+		}
+		seen = body.Version
+	}
+	return nil, errors.New("compromised: the list changes while it is read")
+}
+
+func loadedFrom(body Record) *loaded {
 	next := &loaded{head: body, marks: make(map[mark]struct{}, len(body.Items)/markSize)}
 	next.head.Items = nil
 	for at := 0; at+markSize <= len(body.Items); at += markSize {
 		next.marks[mark(body.Items[at:at+markSize])] = struct{}{}
 	}
-	l.now.Store(next)
-	return next, nil
+	return next
+}
+
+// tell opens an incident for a list that was put back, once for each. Of a record that
+// does not fit its MAC the store has told already.
+func (l *List) tell(ctx context.Context, cause error) error {
+	if l.told == cause.Error() {
+		return nil
+	}
+	sum := sha256.Sum256([]byte("compromised/" + cause.Error()))
+	in := incident.Incident{
+		ID: ident.From("in", sum[:]), Kind: "record.tampered", Service: "n/a", Reference: "n/a", Cause: "record-changed",
+		Content: cause.Error() + "; it is not used", At: l.Now().UTC(), State: "open", Version: 1,
+	}
+	_, err := settle.Write(settle.Aside(ctx), l.Settler, l.Audit, []settle.Effect{incident.Save{Incident: in}}, []audit.Event{{
+		Name: "incident.opened", Outcome: "open", Reason: in.Kind, Detail: in,
+	}})
+	if err == nil {
+		l.told = cause.Error()
+	}
+	return err
 }
 
 // maxTries bounds how often a change is made again because another node was faster.
@@ -233,7 +299,7 @@ const maxTries = 8
 // Change changes the list. Who did it and how many items it concerns is on record, what
 // they are is not.
 func (l *List) Change(ctx context.Context, by parties.Caller, mode Mode, items []Item) (State, error) {
-	marks, err := check(mode, items)
+	marks, err := marksOf(mode, items)
 	if err != nil {
 		return State{}, err
 	}
@@ -263,6 +329,7 @@ func (l *List) Change(ctx context.Context, by parties.Caller, mode Mode, items [
 			return State{}, err
 		}
 		if r.Outcome == settle.Done {
+			l.failing.Store(nil)
 			l.now.Store(&loaded{head: head, marks: next})
 			return stateOf(head), nil
 		}
@@ -270,7 +337,13 @@ func (l *List) Change(ctx context.Context, by parties.Caller, mode Mode, items [
 	return State{}, problem.New(problem.Conflict, "the list is being changed by somebody else; try again")
 }
 
-func check(mode Mode, items []Item) ([]mark, error) {
+// Check says what is wrong with a change before anybody is asked to approve it.
+func Check(mode Mode, items []Item) error {
+	_, err := marksOf(mode, items)
+	return err
+}
+
+func marksOf(mode Mode, items []Item) ([]mark, error) {
 	var c problem.Check
 	c.Unless(mode == Replace || mode == Add || mode == Remove, "mode", "needs to be replace, add or remove")
 	c.Unless(len(items) > 0 || mode == Replace, "items", "is needed")
@@ -290,7 +363,7 @@ func check(mode Mode, items []Item) ([]mark, error) {
 }
 
 var valueWords = map[Kind]string{
-	Account: "needs 1 to 200 bytes", Device: "needs 1 to 200 bytes",
+	Account: "has 200 bytes at most, " + parties.AccountForm, Device: "needs 1 to 200 bytes",
 	IP: "needs to be one address, such as 192.0.2.7 or 2001:db8::7", Country: "needs to be two capital letters (ISO 3166-1 alpha-2)",
 }
 

@@ -106,7 +106,7 @@ func (s *Service) beginAppOnce(ctx context.Context, cmd AppCommand, a act) (Pend
 	events := []audit.Event{event}
 	var app PendingApp
 	if e.reason == "" {
-		t, made, provision, err := s.newApp(ctx, cmd, e.way())
+		t, made, provision, err := s.newApp(ctx, cmd, e)
 		if err != nil {
 			return PendingApp{}, "", err
 		}
@@ -133,7 +133,7 @@ func (s *Service) beginAppOnce(ctx context.Context, cmd AppCommand, a act) (Pend
 }
 
 // newApp is the token with its one credential, as the customer will hold it.
-func (s *Service) newApp(ctx context.Context, cmd AppCommand, way string) (tokens.Token, []settle.Effect, Provision, error) {
+func (s *Service) newApp(ctx context.Context, cmd AppCommand, e entitlement) (tokens.Token, []settle.Effect, Provision, error) {
 	now := s.Now().UTC()
 	t := tokens.Token{
 		ID: ident.New("tk"), Manufacturer: "app", Model: appModel, Serial: "APP-" + strings.ToUpper(ident.Text(5)), Profile: appProfile, State: tokens.InStock,
@@ -145,7 +145,7 @@ func (s *Service) newApp(ctx context.Context, cmd AppCommand, way string) (token
 			return t, nil, Provision{}, err
 		}
 	}
-	t.Customer, t.Channel, t.Version = cmd.Customer, way, 1
+	t.Customer, t.Proof, t.Channel, t.Version = cmd.Customer, &e.proof, e.way(), 1
 	cred := tokens.Credential{
 		ID: ident.New("cr"), Token: t.ID, Kind: cmd.Kind, Label: cmd.Label, Hash: hsm.SHA1, Digits: appDigits, Pseudonym: ident.New("p"), CreatedAt: now,
 	}
@@ -283,13 +283,9 @@ func (s *Service) finishAppOnce(ctx context.Context, cmd AppAnswer, at time.Time
 	if err != nil {
 		return t, "", err
 	}
-	reason := ""
-	if c.State != parties.CustomerActive || t.CreatedAt.Before(c.Since) {
-		reason = "customer-suspended"
-	} else if stopped, err := s.stopped(ctx, c.ID); err != nil {
+	required, reason, err := s.still(ctx, c, t)
+	if err != nil {
 		return t, "", err
-	} else if stopped {
-		reason = stopReason
 	}
 	next := t
 	var effects []settle.Effect
@@ -305,7 +301,7 @@ func (s *Service) finishAppOnce(ctx context.Context, cmd AppAnswer, at time.Time
 		if err != nil {
 			return t, "", err
 		}
-		effects = append(append(effects, told...), parties.RequireCustomer{ID: c.ID, Version: c.Version})
+		effects = append(append(required, effects...), told...)
 	}
 	r, err := s.settle(ctx, effects, s.activationEvent(ActivateCommand{Caller: cmd.Caller, Method: "otp"}, c, t, name, outcome, reason))
 	switch {

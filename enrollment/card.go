@@ -124,6 +124,7 @@ func (s *Service) beginCardOnce(ctx context.Context, cmd CardCommand, a act) (Pe
 			return PendingCard{}, "", err
 		}
 		if reason == "" {
+			t.Proof = &e.proof
 			if t.State != tokens.Active {
 				t.Channel = e.way()
 			}

@@ -141,13 +141,9 @@ func (s *Service) finishCardOnce(ctx context.Context, t tokens.Token, w weighedC
 		return t, "", err
 	}
 	detail := map[string]any{"token": t.ID, "serial": t.Serial, "customer": c.ID, "use": t.Pending.Use, "source": cmd.Caller.Source, "card": seenOf(w.verdict)}
-	reason := ""
-	if c.State != parties.CustomerActive || t.Pending.ExpiresAt.Add(-keyLife).Before(c.Since) {
-		reason = "customer-suspended"
-	} else if stopped, err := s.stopped(ctx, c.ID); err != nil {
+	required, reason, err := s.still(ctx, c, t)
+	if err != nil {
 		return t, "", err
-	} else if stopped {
-		reason = stopReason
 	}
 	var replaces []string
 	if reason == "" {
@@ -158,6 +154,7 @@ func (s *Service) finishCardOnce(ctx context.Context, t tokens.Token, w weighedC
 	next, effects, more, err := t, []settle.Effect(nil), []audit.Event(nil), error(nil)
 	if reason == "" {
 		next, effects, more, err = s.bornCard(ctx, t, c, w.verdict.Record, replaces, cmd, at)
+		effects = append(required, effects...)
 	} else {
 		effects, more, err = s.wrongCard(ctx, t, cmd)
 	}
@@ -361,8 +358,7 @@ func (s *Service) bornCard(ctx context.Context, t tokens.Token, c parties.Custom
 		return t, nil, nil, err
 	}
 	return next, append(append(effects, told...), tokens.SaveToken{Token: next},
-		tokens.AddCredential{Credential: cred, Manufacturer: tokens.CardMaker, Hot: hot, Replaces: replaces},
-		parties.RequireCustomer{ID: c.ID, Version: c.Version}), events, nil
+		tokens.AddCredential{Credential: cred, Manufacturer: tokens.CardMaker, Hot: hot, Replaces: replaces}), events, nil
 }
 
 // renewed is the token as it takes the certificate: a delivered one comes to life, an

@@ -124,7 +124,7 @@ func (s *Service) beginKeyOnce(ctx context.Context, cmd KeyCommand, a act) (Pend
 			return PendingKey{}, "", err
 		}
 		if reason == "" {
-			t.Channel = e.way()
+			t.Proof, t.Channel = &e.proof, e.way()
 			if key, made, told, err = s.askKey(ctx, cmd, c, t); err != nil {
 				return PendingKey{}, "", err
 			}
@@ -334,13 +334,9 @@ func (s *Service) finishKeyOnce(ctx context.Context, cmd KeyAnswer, at time.Time
 	if err != nil {
 		return t, "", err
 	}
-	reason := ""
-	if c.State != parties.CustomerActive || t.Pending.ExpiresAt.Add(-keyLife).Before(c.Since) {
-		reason = "customer-suspended"
-	} else if stopped, err := s.stopped(ctx, c.ID); err != nil {
+	required, reason, err := s.still(ctx, c, t)
+	if err != nil {
 		return t, "", err
-	} else if stopped {
-		reason = stopReason
 	}
 	detail := map[string]any{"token": t.ID, "serial": t.Serial, "customer": c.ID, "source": cmd.Caller.Source}
 	var registration fido.Registration
@@ -355,6 +351,7 @@ func (s *Service) finishKeyOnce(ctx context.Context, cmd KeyAnswer, at time.Time
 	next, effects, more, err := t, []settle.Effect(nil), []audit.Event(nil), error(nil)
 	if reason == "" {
 		next, effects, err = s.bornKey(ctx, t, c, registration, cmd, at)
+		effects = append(required, effects...)
 	} else {
 		effects, more, err = s.wrongKey(ctx, t, cmd)
 	}
@@ -457,8 +454,7 @@ func (s *Service) bornKey(ctx context.Context, t tokens.Token, c parties.Custome
 	}
 	return next, append(effects, tokens.SaveToken{Token: next},
 		// A key's own id is known once, whoever brings it on whichever token.
-		tokens.AddCredential{Credential: cred, Manufacturer: tokens.FIDOMaker, Hot: hot},
-		parties.RequireCustomer{ID: c.ID, Version: c.Version}), nil
+		tokens.AddCredential{Credential: cred, Manufacturer: tokens.FIDOMaker, Hot: hot}), nil
 }
 
 // wrongKey counts a refused response; the last one ends the registration, and is told

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"strings"
+	"sync"
 
 	"mohur/parties"
 )
@@ -15,7 +16,7 @@ import (
 var letterText string
 
 // letterForm escapes what stands in it: a name is not trusted to be one.
-var letterForm = template.Must(template.New("letter").Parse(letterText))
+var letterForm = sync.OnceValue(func() *template.Template { return template.Must(template.New("letter").Parse(letterText)) })
 
 // letterWords are the sentences of a letter in one language.
 type letterWords struct {
@@ -43,7 +44,7 @@ func (s *Service) letter(c parties.Customer, p parties.Profile, secret Secret, t
 		steps = append(steps, strings.ReplaceAll(step, "{digits}", fmt.Sprintf("%d–%d", least, most)))
 	}
 	var page bytes.Buffer
-	err := letterForm.Execute(&page, map[string]any{
+	err := letterForm().Execute(&page, map[string]any{
 		"Locale": locale, "Bank": s.bankName(), "Name": p.Name, "ContractRef": c.ContractRef, "Words": words,
 		"Title": words.titles[secret.Purpose], "Steps": steps,
 		"Secret": text[:4] + "-" + text[4:8] + "-" + text[8:], "Until": secret.ExpiresAt.UTC().Format("02.01.2006"),

@@ -24,8 +24,12 @@ type MoveCommand struct {
 	Reason   string
 	Note     string
 	Detail   map[string]any // carrier, tracking, receipt: for the evidence
+	// Lifts is, of a resumption that was asked for earlier, what it was to lift; nil:
+	// whatever there is now.
+	Lifts []parties.Suspended
 
 	require *parties.RequireCustomer // the customer as he was when the move was found right
+	report  bool                     // it follows from one: the customer's enrolments end
 }
 
 // hotAfter is the condition of a token's credentials after a move, for the moves
@@ -57,6 +61,14 @@ func (s *Service) Move(ctx context.Context, cmd MoveCommand) (tokens.Token, erro
 		if err != nil {
 			return tokens.Token{}, err
 		}
+		var ended []settle.Effect
+		var told []audit.Event
+		if cmd.report {
+			t.Pending = nil
+			if ended, told, _, err = s.endEnrolments(ctx, cmd.Caller, t.Customer, []tokens.Token{t}, cmd.Reason); err != nil {
+				return tokens.Token{}, err
+			}
+		}
 		next, effects, err := s.moved(ctx, t, cmd)
 		if err != nil {
 			return tokens.Token{}, err
@@ -65,7 +77,7 @@ func (s *Service) Move(ctx context.Context, cmd MoveCommand) (tokens.Token, erro
 		if err != nil {
 			return tokens.Token{}, err
 		}
-		r, err := s.settle(ctx, effects, event)
+		r, err := s.settle(ctx, append(effects, ended...), append([]audit.Event{event}, told...)...)
 		if err != nil {
 			return tokens.Token{}, err
 		}
@@ -86,6 +98,9 @@ func (s *Service) moved(ctx context.Context, t tokens.Token, cmd MoveCommand) (t
 		return tokens.Token{}, nil, problem.New(problem.Conflict, err.Error())
 	}
 	if cmd.Move == tokens.Resume {
+		if cmd.Lifts != nil && !parties.SameSuspended(cmd.Lifts, suspended(t)) {
+			return tokens.Token{}, nil, problem.New(problem.Conflict, "the token was suspended anew since this was asked for; look and ask anew")
+		}
 		if err := s.mayReturn(ctx, t); err != nil {
 			return tokens.Token{}, nil, err
 		}
@@ -118,6 +133,28 @@ func (s *Service) moved(ctx context.Context, t tokens.Token, cmd MoveCommand) (t
 		effects = append(effects, changes...)
 	}
 	return next, effects, nil
+}
+
+// Lifted is what bringing a token back would lift now, or its refusal where it would
+// change nothing.
+func (s *Service) Lifted(ctx context.Context, ref string) ([]parties.Suspended, error) {
+	t, err := s.Token(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.Apply(tokens.Resume, s.Now(), "", ""); err != nil {
+		return nil, problem.New(problem.Conflict, err.Error())
+	}
+	return suspended(t), nil
+}
+
+// suspended is the suspension of a token: its last change.
+func suspended(t tokens.Token) []parties.Suspended {
+	if len(t.History) == 0 {
+		return []parties.Suspended{{}}
+	}
+	last := t.History[len(t.History)-1]
+	return []parties.Suspended{{Since: last.At, Reason: last.Reason}}
 }
 
 // hotMove changes a row's condition. A row that was tampered with, or is in
@@ -195,7 +232,7 @@ func (s *Service) moveEvent(ctx context.Context, was, t tokens.Token, cmd MoveCo
 }
 
 // ReportKinds are the kinds of a report about a token.
-func ReportKinds() []string { return []string{"lost", "stolen", "damaged", "suspected"} }
+func ReportKinds() []string { return []string{"lost", "stolen", damaged, "suspected"} }
 
 // Report takes a token out of use at once: an active one is suspended, one that
 // is on its way or not yet activated is revoked (clause 5.17.3).
@@ -224,6 +261,7 @@ func (s *Service) Report(ctx context.Context, by parties.Caller, ref, kind, deta
 		}
 		t, err = s.Move(ctx, MoveCommand{
 			Caller: by, Token: t.ID, Move: move, Reason: "reported " + kind, Detail: map[string]any{"kind": kind, "details": details},
+			report: kind != damaged,
 		})
 		if !problem.Is(err, problem.Conflict) {
 			return t, err
@@ -236,9 +274,22 @@ func (s *Service) Report(ctx context.Context, by parties.Caller, ref, kind, deta
 // reported records a report about a token that is out of use already.
 func (s *Service) reported(ctx context.Context, by parties.Caller, t tokens.Token, kind, details string) error {
 	who := s.person(ctx, t.Customer)
-	_, err := s.settle(ctx, nil, audit.Event{
-		Name: "token.reported", Outcome: string(t.State), Reason: kind, Person: who, Caller: by.ID, Request: by.Request,
-		Detail: map[string]any{"token": t.ID, "serial": t.Serial, "kind": kind, "details": details, "by": by.Name},
-	})
-	return err
+	for range maxTries {
+		var effects []settle.Effect
+		var told []audit.Event
+		if kind != damaged && t.Customer != "" {
+			var err error
+			if effects, told, _, err = s.endEnrolments(ctx, by, t.Customer, []tokens.Token{t}, "reported "+kind); err != nil {
+				return err
+			}
+		}
+		r, err := s.settle(ctx, effects, append([]audit.Event{{
+			Name: "token.reported", Outcome: string(t.State), Reason: kind, Person: who, Caller: by.ID, Request: by.Request,
+			Detail: map[string]any{"token": t.ID, "serial": t.Serial, "kind": kind, "details": details, "by": by.Name},
+		}}, told...)...)
+		if err != nil || r.Outcome == settle.Done {
+			return err
+		}
+	}
+	return errContended
 }

@@ -2,11 +2,13 @@ package enrollment
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"mohur/parties"
 	"mohur/problem"
 	"mohur/settle"
+	"mohur/tokens"
 )
 
 // Proof is what entitles a customer to an act about himself: one of its members.
@@ -53,7 +55,8 @@ type act struct {
 type entitlement struct {
 	reason string // why it is refused; "" when it is right
 	secret *Secret
-	spent  settle.Effect
+	spent  []settle.Effect
+	proof  tokens.Proof // for what is finished later
 }
 
 // effects consume the proof. Of a secret that was right for an act that is not
@@ -65,29 +68,32 @@ func (e entitlement) effects(done bool) []settle.Effect {
 			e.secret.fail()
 		}
 		return []settle.Effect{SaveSecret{*e.secret}}
-	case e.spent != nil:
-		return []settle.Effect{e.spent}
 	}
-	return nil
+	return e.spent
 }
 
 // entitled judges the proof of a customer for an act of his.
 func (s *Service) entitled(ctx context.Context, by parties.Caller, p Proof, c parties.Customer, a act) (entitlement, error) {
-	reason := ""
-	if c.State != parties.CustomerActive {
-		reason = "customer-suspended"
-	} else if stopped, err := s.stopped(ctx, c.ID); err != nil {
+	stopped, err := s.stopped(ctx, c.ID)
+	if err != nil {
 		return entitlement{}, err
-	} else if stopped {
+	}
+	reason := ""
+	switch {
+	case c.State != parties.CustomerActive:
+		reason = suspendedReason
+	case stopped:
 		reason = stopReason
+	}
+	if p.Authentication != "" {
+		spent, proof, err := s.Prover.SpendProof(ctx, by, p.Authentication, c.ID, a.action, a.data)
+		if reason == "" || err != nil && !problem.Is(err, problem.ProofRequired) { // asked either way: it takes as long
+			return entitlement{spent: spent, proof: proof}, err
+		}
 	}
 	if reason != "" {
 		_, err := s.secretMAC(ctx, Secret{}, p.ActivationSecret)
 		return entitlement{reason: reason}, err
-	}
-	if p.Authentication != "" {
-		spent, err := s.Prover.Spend(ctx, by, p.Authentication, c.ID, a.action, a.data)
-		return entitlement{spent: spent}, err
 	}
 	secret, reason, err := s.judgeSecret(ctx, c, a.purpose, "", p.ActivationSecret)
 	if err == nil && reason == "" { // it was asked when the secret was sent, and that may be long ago
@@ -99,7 +105,11 @@ func (s *Service) entitled(ctx context.Context, by parties.Caller, p Proof, c pa
 			reason = oneWayReason
 		}
 	}
-	return entitlement{secret: secret, reason: reason}, err
+	e := entitlement{secret: secret, reason: reason}
+	if secret != nil {
+		e.proof = tokens.Proof{Secret: secret.ID, At: s.Now().UTC()}
+	}
+	return e, err
 }
 
 // way is the channel over which the secret came; "" of an authentication.
@@ -124,5 +134,34 @@ func (s *Service) verdict(ctx context.Context, by parties.Caller, p Proof, event
 		return err
 	}
 	s.floor(ctx, received)
+	if p.Authentication != "" && slices.Contains([]string{suspendedReason, stopReason}, reason) {
+		return proofRequired() // as to a proof that is none: nobody is told that he is suspended
+	}
 	return refused()
+}
+
+// suspendedReason is the cause of a refusal because of a suspension since.
+const suspendedReason = "customer-suspended"
+
+// still says why an enrolment that was proven cannot be finished any more, "" when it
+// can, with the effects that require it to stay so: they come before every other.
+func (s *Service) still(ctx context.Context, c parties.Customer, t tokens.Token) ([]settle.Effect, string, error) {
+	if stopped, err := s.stopped(ctx, c.ID); err != nil {
+		return nil, "", err
+	} else if stopped {
+		return nil, stopReason, nil
+	}
+	if t.Proof == nil {
+		return nil, "proof-unknown", nil
+	}
+	holds, required, err := s.Prover.Holds(ctx, c, *t.Proof)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case holds:
+		return required, "", nil
+	case !c.Serves(parties.Channel(t.Proof.Channel), t.Proof.At):
+		return nil, suspendedReason, nil
+	}
+	return nil, "proof-out-of-use", nil
 }

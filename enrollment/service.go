@@ -26,10 +26,12 @@ type Data interface {
 	pin.Store
 }
 
-// Prover checks a granted proof of purpose action and returns the effect that
-// consumes it; the service of package authn is it.
+// Prover checks a granted proof of purpose action and returns the effects that
+// consume it, and later whether it still counts, with the effects that require it;
+// the service of package authn is it.
 type Prover interface {
-	Spend(ctx context.Context, by parties.Caller, id, customer, name string, data []byte) (settle.Effect, error)
+	SpendProof(ctx context.Context, by parties.Caller, id, customer, name string, data []byte) ([]settle.Effect, tokens.Proof, error)
+	Holds(ctx context.Context, c parties.Customer, p tokens.Proof) (bool, []settle.Effect, error)
 }
 
 // Pace is how fast customers and sources may go, and what slows them down; the

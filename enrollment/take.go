@@ -24,7 +24,8 @@ import (
 // use now. A report that was taken before, by its acknowledgement, changes
 // nothing again: not even when what it stopped has been resumed since.
 //
-// Lost, stolen, suspected_access and unauthorised stop the token named; where none
+// Whatever the customer has begun to enrol ends. Lost, stolen, suspected_access and
+// unauthorised stop the token named; where none
 // is named, or one that is not this customer's, they stop every active token of
 // the customer, which also ends his sessions. Which of his tokens a stranger has
 // cannot be known then, and a token too many is resumed with one call.
@@ -55,6 +56,7 @@ type taking struct {
 	target   target
 	out      []string
 	moved    []tokens.Token
+	ended    []string // enrolments
 	effects  []settle.Effect
 	events   []audit.Event
 	register incident.Save
@@ -101,6 +103,7 @@ func (x *taking) stopTokens() error {
 			x.out = append(x.out, t.ID) // out of use already
 			continue
 		}
+		t.Pending = nil // an enrolment on it ends with it
 		cmd := MoveCommand{Caller: x.by(), Token: t.ID, Move: move, Reason: strings.TrimSpace("reported " + x.report.Kind), Detail: x.facts()}
 		next, effects, err := x.service.moved(x.ctx, t, cmd)
 		if err != nil {
@@ -113,10 +116,24 @@ func (x *taking) stopTokens() error {
 		x.effects, x.events = append(x.effects, effects...), append(x.events, event)
 		x.moved, x.out = append(x.moved, next), append(x.out, t.ID)
 	}
+	if err := x.endEnrolments(); err != nil {
+		return err
+	}
 	if len(x.moved) == 0 {
 		return nil
 	}
 	return x.tell()
+}
+
+// endEnrolments ends what the customer has begun to enrol, whichever token is named.
+func (x *taking) endEnrolments() error {
+	c, r := x.target.customer, x.report
+	if c == nil || !r.Stops() || r.Act == stoplist.TokenSuspend || r.Kind == damaged {
+		return nil
+	}
+	effects, events, ended, err := x.service.endEnrolments(x.ctx, x.by(), c.ID, x.target.tokens, "reported "+r.Kind)
+	x.effects, x.events, x.ended = append(x.effects, effects...), append(x.events, events...), ended
+	return err
 }
 
 // tell queues the notice of it twice: what was stolen may be the telephone.
@@ -186,7 +203,7 @@ func (x *taking) enter() error {
 		outcome = "suspended"
 	}
 	facts := x.facts()
-	facts["suspended"], facts["incident"] = x.out, in.ID
+	facts["suspended"], facts["enrolments_ended"], facts["incident"] = x.out, x.ended, in.ID
 	x.effects = append(x.effects, x.register)
 	x.events = append(x.events,
 		audit.Event{Name: "report.taken", Outcome: outcome, Reason: x.cause(), Person: who, Caller: r.Caller, Request: r.Request, Detail: facts},

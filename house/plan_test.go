@@ -28,7 +28,7 @@ var mohur = plan{
 		{name: "verifiers", domain: true, packages: list("authn/*"),
 			beside: map[string][]string{"authn/card": list("authn/revocation")}},
 		{name: "subjects", domain: true, packages: list("approval", "ca", "compromised", "incident", "notify", "parties", "risk", "risk/policy", "rulebook", "stoplist", "tokens"),
-			beside: map[string][]string{"approval": list("parties"), "ca": list("parties"), "compromised": list("parties"), "parties": list("notify"), "risk/policy": list("risk"), "rulebook": list("incident", "parties", "risk", "risk/policy")}},
+			beside: map[string][]string{"approval": list("parties"), "ca": list("parties"), "compromised": list("incident", "parties"), "parties": list("notify"), "risk/policy": list("risk"), "rulebook": list("incident", "parties", "risk", "risk/policy")}},
 		{name: "formats", domain: true, packages: list("tokens/*"),
 			beside: map[string][]string{
 				"tokens/seedfile": list("tokens/ocra"), "tokens/strictxml": list("tokens/seedfile"),

@@ -15,8 +15,8 @@ import (
 )
 
 // spent stands for the proof of the customer: parties asks for one and settles it along.
-func spent(customer string) settle.Effect {
-	return authn.SaveAttempt{Attempt: authn.Attempt{ID: "at_proof_" + customer, Customer: customer, State: authn.Granted, Spent: true, ExpiresAt: time.Now(), Version: 1}}
+func spent(customer string) []settle.Effect {
+	return []settle.Effect{authn.SaveAttempt{Attempt: authn.Attempt{ID: "at_proof_" + customer, Customer: customer, State: authn.Granted, Spent: true, ExpiresAt: time.Now(), Version: 1}}}
 }
 
 func put(b *banktest.Bank, id, phone, email, locale string) parties.PutCommand {

@@ -32,8 +32,26 @@ type Halt struct {
 	Class    Class     // of a suspension; "" where nobody said it
 	Channels []Channel // only these; none: the customer as a whole
 	// Tell says whether he is told. nil: he is, unless he is let back from a suspension
-	// that he was not told of.
+	// that he was not told of, or would learn of a channel while he does not know that he
+	// is suspended.
 	Tell *bool
+	// Lifts is, of a resumption that was asked for earlier, what it was to lift; it lifts
+	// nothing else. nil: whatever there is now.
+	Lifts []Suspended
+}
+
+// Suspended is a suspension as it stands: of a person, of a channel of his, of a token.
+type Suspended struct {
+	Channel Channel   `json:"channel,omitempty"`
+	Since   time.Time `json:"since"`
+	Reason  string    `json:"reason,omitempty"`
+	Class   Class     `json:"class,omitempty"`
+	Quiet   bool      `json:"quiet,omitempty"` // he was not told
+}
+
+// SameSuspended reports whether both are the same suspensions, in the same order.
+func SameSuspended(a, b []Suspended) bool {
+	return slices.EqualFunc(a, b, func(a, b Suspended) bool { return a.Channel == b.Channel && a.Since.Equal(b.Since) })
 }
 
 // Bar is a channel that was stopped for a customer. It stays when the channel is let
@@ -84,6 +102,28 @@ func (s *Service) Suspend(ctx context.Context, by Caller, id string, h Halt) (Cu
 	return s.halt(ctx, by, id, CustomerSuspended, h)
 }
 
+// Lifted is what a resumption would lift now, or its refusal where it would change
+// nothing.
+func (h Halt) Lifted(c Customer) ([]Suspended, error) {
+	if err := h.fits(Caller{}, c, CustomerActive); err != nil {
+		return nil, err
+	}
+	return h.standing(c), nil
+}
+
+// standing are the suspensions that a halt concerns.
+func (h Halt) standing(c Customer) (out []Suspended) {
+	if len(h.Channels) == 0 && c.State == CustomerSuspended {
+		return []Suspended{{Since: c.Since, Reason: c.Reason, Class: c.Class, Quiet: c.Quiet}}
+	}
+	for _, ch := range h.Channels {
+		if b := c.bar(ch); b.Stopped {
+			out = append(out, Suspended{Channel: ch, Since: b.Since, Reason: b.Reason, Class: b.Class, Quiet: b.Quiet})
+		}
+	}
+	return out
+}
+
 // Resume lets a customer or some of his channels back (clause 4.7). What was begun
 // before stays dead.
 func (s *Service) Resume(ctx context.Context, by Caller, id string, h Halt) (Customer, error) {
@@ -106,7 +146,7 @@ func (s *Service) setState(ctx context.Context, by Caller, id string, to Custome
 		if err != nil {
 			return Customer{}, err
 		}
-		if err := h.fits(c, to); err != nil {
+		if err := h.fits(by, c, to); err != nil {
 			return Customer{}, err
 		}
 		c, effects, event, err := s.moved(ctx, by, c, to, h, nil)
@@ -124,8 +164,15 @@ func (s *Service) setState(ctx context.Context, by Caller, id string, to Custome
 	return Customer{}, problem.New(problem.Conflict, "the customer is being changed by somebody else")
 }
 
-// fits refuses what would change nothing.
-func (h Halt) fits(c Customer, to CustomerState) error {
+// fits refuses what would change nothing, and a resumption of what is suspended anew
+// since it was asked for.
+func (h Halt) fits(by Caller, c Customer, to CustomerState) error {
+	if h.replaces(by, c, to) {
+		return nil
+	}
+	if to == CustomerActive && h.Lifts != nil && !SameSuspended(h.Lifts, h.standing(c)) {
+		return problem.New(problem.Conflict, "what is suspended is not what it was when this was asked for; look and ask anew")
+	}
 	if len(h.Channels) > 0 {
 		if !slices.ContainsFunc(h.Channels, func(ch Channel) bool { return c.Stopped(ch) != (to == CustomerSuspended) }) {
 			return problem.New(problem.Conflict, "the channels are "+string(to)+" already")
@@ -146,20 +193,42 @@ func (h Halt) fits(c Customer, to CustomerState) error {
 	return nil
 }
 
+// replaces reports whether a suspension that stands gets another reason, class or
+// silence: the bank's security finds out more than who stopped him knew.
+func (h Halt) replaces(by Caller, c Customer, to CustomerState) bool {
+	return to == CustomerSuspended && by.Has(Security) && !IsStaff(c.ID) && slices.ContainsFunc(h.standing(c), h.differs)
+}
+
+func (h Halt) differs(was Suspended) bool {
+	return was.Reason != h.Reason || was.Class != h.Class || was.Quiet != h.quiet(was.Quiet)
+}
+
+// quiet reports whether he does not know of a suspension afterwards, where was holds
+// unless somebody says so.
+func (h Halt) quiet(was bool) bool {
+	if h.Tell != nil {
+		return !*h.Tell
+	}
+	return was
+}
+
 // moved is the customer in another state, with what is settled for it.
 //
 // He is told, unless the law forbids to tip him off: a notice that is held back is
 // itself evidence (clauses 4.3.5, 4.7).
 func (s *Service) moved(ctx context.Context, by Caller, c Customer, to CustomerState, h Halt, more map[string]any) (Customer, []settle.Effect, audit.Event, error) {
 	now := s.Now().UTC()
-	var moved []Channel
-	quiet := c.Quiet
-	if len(h.Channels) > 0 {
-		c.Bars, moved, quiet = barred(c.Bars, h, to, now)
-	} else {
-		c.State, c.Reason, c.Class, c.Quiet, c.Since = to, h.Reason, h.Class, to == CustomerSuspended && h.silent(), now
+	var was []Suspended
+	if h.replaces(by, c, to) {
+		was = h.standing(c)
 	}
-	tell := !h.silent() && (to == CustomerSuspended || h.Tell != nil || !quiet)
+	moved, quiet, news := []Channel(nil), c.Quiet, c.State != to
+	if len(h.Channels) > 0 {
+		c.Bars, moved, quiet, news = h.barred(by, c, to, now)
+	} else {
+		c.State, c.Reason, c.Class, c.Quiet, c.Since = to, h.Reason, h.Class, to == CustomerSuspended && h.quiet(quiet), now
+	}
+	tell := !h.quiet(quiet || !news)
 	c.UpdatedAt, c.Version = now, c.Version+1
 	name := map[CustomerState]string{CustomerActive: "customer.resumed", CustomerSuspended: "customer.suspended"}[to]
 	if IsStaff(c.ID) {
@@ -168,6 +237,9 @@ func (s *Service) moved(ctx context.Context, by Caller, c Customer, to CustomerS
 	detail := map[string]any{"reason": h.Reason, "notice_suppressed": !tell}
 	if h.Class != "" {
 		detail["class"] = h.Class
+	}
+	if len(was) > 0 {
+		detail["replaces"] = was
 	}
 	kind := "customer-" + string(to)
 	if len(moved) > 0 {
@@ -187,24 +259,29 @@ func (s *Service) moved(ctx context.Context, by Caller, c Customer, to CustomerS
 	return c, effects, s.event(by, c, name, string(to), "", detail), nil
 }
 
-// silent: the customer is not to be told.
-func (h Halt) silent() bool { return h.Tell != nil && !*h.Tell }
-
 // barred are the bars after a halt, and the channels that it changes; quiet says that
-// the customer was not told of the suspension of one of them.
-func barred(bars []Bar, h Halt, to CustomerState, now time.Time) (_ []Bar, moved []Channel, quiet bool) {
-	bars = slices.Clone(bars)
+// the customer does not know that he, or one of those that are let back, is suspended,
+// news that one is stopped or let back.
+func (h Halt) barred(by Caller, c Customer, to CustomerState, now time.Time) (bars []Bar, moved []Channel, quiet, news bool) {
+	stop := to == CustomerSuspended
+	bars, quiet = slices.Clone(c.Bars), c.Quiet
 	for _, ch := range h.Channels {
-		was := Customer{Bars: bars}.bar(ch)
-		if was.Stopped == (to == CustomerSuspended) {
+		was := c.bar(ch)
+		one := h
+		one.Channels = []Channel{ch}
+		if was.Stopped == stop && !one.replaces(by, c, to) {
 			continue
 		}
-		moved, quiet = append(moved, ch), quiet || was.Quiet
+		silent := c.Quiet
+		if was.Stopped {
+			silent = was.Quiet
+		}
+		moved, quiet, news = append(moved, ch), quiet || !stop && was.Quiet, news || was.Stopped != stop
 		bars = slices.DeleteFunc(bars, func(b Bar) bool { return b.Channel == ch })
-		bars = append(bars, Bar{Channel: ch, Stopped: to == CustomerSuspended, Since: now, Reason: h.Reason, Class: h.Class, Quiet: to == CustomerSuspended && h.silent()})
+		bars = append(bars, Bar{Channel: ch, Stopped: stop, Since: now, Reason: h.Reason, Class: h.Class, Quiet: stop && h.quiet(silent)})
 	}
 	slices.SortFunc(bars, func(a, b Bar) int { return cmp.Compare(a.Channel, b.Channel) })
-	return bars, moved, quiet
+	return bars, moved, quiet, news
 }
 
 // DefaultDue is within what time a customer is told of a suspension or its end, where

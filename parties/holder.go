@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"mohur/audit"
@@ -72,6 +73,12 @@ type RequireHolder struct {
 // EffectKey names the record.
 func (r RequireHolder) EffectKey() string { return "holder/" + r.ID }
 
+// RequireNoHolder changes nothing and is stale if there is a holder of that id.
+type RequireNoHolder struct{ ID string }
+
+// EffectKey names the record.
+func (r RequireNoHolder) EffectKey() string { return "holder/" + r.ID }
+
 // HolderCommand creates or changes a holder.
 type HolderCommand struct {
 	Caller  Caller
@@ -79,6 +86,8 @@ type HolderCommand struct {
 	Name    string
 	Signers []string
 	Rules   []SigningRule
+	// Replaces is the version of the holder as whoever asks has seen it; 0: there is none.
+	Replaces uint64
 }
 
 func (cmd HolderCommand) check() error {
@@ -116,36 +125,52 @@ func (s *Service) PutHolder(ctx context.Context, cmd HolderCommand) (Holder, boo
 	if err := cmd.check(); err != nil {
 		return Holder{}, false, err
 	}
-	var c problem.Check
-	for i, id := range cmd.Signers {
-		_, err := s.Store.Customer(ctx, id)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return Holder{}, false, problem.Away(err)
-		}
-		c.Unless(err == nil, fmt.Sprintf("signers[%d]", i), "is no customer of the bank; put him first with PUT /v1/customers/{id}")
-	}
-	if err := c.Err(); err != nil {
+	if err := s.checkSigners(ctx, cmd.Signers); err != nil {
 		return Holder{}, false, err
 	}
-	for range 16 {
-		old, err := s.Store.Holder(ctx, cmd.ID)
-		created := errors.Is(err, ErrNotFound)
-		if err != nil && !created {
-			return Holder{}, false, problem.Away(err)
-		}
-		next, err := s.nextHolder(ctx, cmd, old, created)
-		if err != nil {
-			return Holder{}, false, err
-		}
-		r, err := s.settle(ctx, []settle.Effect{SaveHolder{next}}, holderEvent(cmd, old, next, created))
-		if err != nil {
-			return Holder{}, false, err
-		}
-		if r.Outcome == settle.Done {
-			return next, created, nil
-		}
+	old, err := s.Store.Holder(ctx, cmd.ID)
+	created := errors.Is(err, ErrNotFound)
+	if err != nil && !created {
+		return Holder{}, false, problem.Away(err)
 	}
-	return Holder{}, false, problem.New(problem.Conflict, "the holder is being changed by somebody else")
+	if old.Version != cmd.Replaces {
+		return Holder{}, false, problem.New(problem.Conflict, fmt.Sprintf("the holder was changed meanwhile: it has version %d now; read it, and ask again for what you want to change in it", old.Version))
+	}
+	next, err := s.nextHolder(ctx, cmd, old, created)
+	if err != nil {
+		return Holder{}, false, err
+	}
+	r, err := s.settle(ctx, []settle.Effect{SaveHolder{next}}, holderEvent(cmd, old, next, created))
+	if err != nil {
+		return Holder{}, false, err
+	}
+	if r.Outcome != settle.Done {
+		return Holder{}, false, problem.New(problem.Conflict, "the holder is being changed by somebody else; read it, and ask again")
+	}
+	return next, created, nil
+}
+
+// checkSigners refuses who is no customer, and two customers who are one person.
+func (s *Service) checkSigners(ctx context.Context, signers []string) error {
+	var c problem.Check
+	people := make([]Customer, len(signers))
+	for i, id := range signers {
+		var err error
+		if people[i], err = s.Store.Customer(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
+			return problem.Away(err)
+		}
+		at := fmt.Sprintf("signers[%d]", i)
+		c.Unless(err == nil, at, "is no customer of the bank; put him first with PUT /v1/customers/{id}")
+		same := slices.IndexFunc(people[:i], people[i].SamePerson)
+		c.Unless(same < 0, at, fmt.Sprintf("is the same person as signers[%d]: both have the same kyc_ref; one person signs once", same))
+	}
+	return c.Err()
+}
+
+// SamePerson reports whether two customers are one person by the bank's own record: its
+// identification of them is the same.
+func (c Customer) SamePerson(other Customer) bool {
+	return c.KYCRef != "" && strings.EqualFold(strings.TrimSpace(c.KYCRef), strings.TrimSpace(other.KYCRef))
 }
 
 func (s *Service) nextHolder(ctx context.Context, cmd HolderCommand, h Holder, created bool) (Holder, error) {

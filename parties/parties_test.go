@@ -120,7 +120,7 @@ func TestClause4_6_SuspendAndResume(t *testing.T) {
 		if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, to, "breach of the rules", true); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.Parties.SetState(t.Context(), b.Staff(), c.ID, to, "again", true); !problem.Is(err, problem.Conflict) {
+		if _, err := b.Parties.SetState(t.Context(), desk(b), c.ID, to, "again", true); !problem.Is(err, problem.Conflict) {
 			t.Errorf("twice %s: %v", to, err)
 		}
 	}

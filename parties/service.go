@@ -61,8 +61,10 @@ func (s *Service) check(cmd PutCommand) error {
 }
 
 // Put creates or changes a customer. A change of contacts needs a proof of the
-// customer himself: the effect that consumes it, nil where there is none.
-func (s *Service) Put(ctx context.Context, cmd PutCommand, proof settle.Effect) (Customer, bool, error) {
+// customer himself: the effects that consume it, none where there is none. They hold
+// the customer as he was when the proof was judged; one who was changed since is a
+// conflict.
+func (s *Service) Put(ctx context.Context, cmd PutCommand, proof []settle.Effect) (Customer, bool, error) {
 	if err := s.check(cmd); err != nil {
 		return Customer{}, false, err
 	}
@@ -72,7 +74,7 @@ func (s *Service) Put(ctx context.Context, cmd PutCommand, proof settle.Effect) 
 		if err != nil && !created {
 			return Customer{}, false, problem.Away(err)
 		}
-		next, told, err := s.next(ctx, cmd, old, created, proof != nil)
+		next, told, err := s.next(ctx, cmd, old, created, len(proof) > 0)
 		if err != nil {
 			return Customer{}, false, err
 		}
@@ -80,16 +82,16 @@ func (s *Service) Put(ctx context.Context, cmd PutCommand, proof settle.Effect) 
 		if created {
 			name = "customer.created"
 		}
-		effects := append([]settle.Effect{SaveCustomer{next}}, told...)
-		if proof != nil {
-			effects = append(effects, proof)
-		}
+		effects := append(append(slices.Clone(proof), SaveCustomer{next}), told...) // the proof's first: they name the version before
 		r, err := s.settle(ctx, effects, s.event(cmd.Caller, next, name, string(next.State), "", map[string]any{"contacts_changed": len(told) > 0}))
 		if err != nil {
 			return Customer{}, false, err
 		}
 		if r.Outcome == settle.Done {
 			return next, created, nil
+		}
+		if len(proof) > 0 { // it was judged for a customer, or with a credential, that has changed
+			break
 		}
 	}
 	return Customer{}, false, problem.New(problem.Conflict, "the customer is being changed by somebody else")

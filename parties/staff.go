@@ -143,14 +143,15 @@ func (s *Service) AllStaff(ctx context.Context) ([]Customer, error) {
 }
 
 // SetStaffState suspends or resumes a member of staff. His sessions, attempts and
-// open links end with a suspension.
-func (s *Service) SetStaffState(ctx context.Context, by Caller, id string, to CustomerState, reason string) (Customer, error) {
+// open links end with a suspension. lifts is what a resumption that was asked for
+// earlier was to lift; none: whatever there is now.
+func (s *Service) SetStaffState(ctx context.Context, by Caller, id string, to CustomerState, reason string, lifts ...Suspended) (Customer, error) {
 	c, err := s.Staff(ctx, id)
 	if err != nil {
 		return Customer{}, err
 	}
 	tell := false
-	return s.setState(ctx, by, c.ID, to, Halt{Reason: reason, Tell: &tell})
+	return s.setState(ctx, by, c.ID, to, Halt{Reason: reason, Tell: &tell, Lifts: lifts})
 }
 
 // SetRoles gives a member of staff other roles. They hold from his next request

@@ -107,7 +107,7 @@ func (s *Service) session(ctx context.Context, cmd CreateCommand) (authn.Session
 		return session, customer, problem.New(problem.SessionEnded, "the session has ended; log in again")
 	}
 	if err == nil && session.Channel != cmd.Channel {
-		return session, customer, problem.New(problem.Forbidden, "the session was opened on another channel")
+		return session, customer, errChannel
 	}
 	if err == nil {
 		err = s.Authn.Recent(session)
@@ -141,7 +141,7 @@ func (s *Service) decide(ctx context.Context, cmd CreateCommand, session authn.S
 	}
 	exempt = exempt && cmd.mayBeExempt(holder, minor)
 	in := risk.Payment{Minor: minor, Currency: cmd.Amount.Currency, Rates: s.exchange(), At: now.In(s.Zone), Signals: cmd.Signals, Exempt: exempt}
-	draft := &draft{service: s, ctx: ctx, by: cmd.Caller, ip: cmd.Signals.IP, binding: cmd.Binding, customer: c, now: now}
+	draft := &draft{service: s, ctx: ctx, by: cmd.Caller, ip: cmd.Signals.IP, binding: cmd.Binding, customer: c, now: now, began: now, budget: s.Budget}
 	defer draft.done()
 	draft.t.Channel, draft.t.Reference, draft.t.Policy = cmd.Channel, cmd.Reference, s.Policy().Version
 	if err := draft.allowance(&in); err != nil {
@@ -224,7 +224,9 @@ type draft struct {
 	spent    settle.Hot // the customer's allowance as it was read
 	counted  uint64     // version it gets with this, 0 if it does not move
 	inputs   map[string]any
-	late     bool            // the decision took longer than it may
+	began    time.Time       // when the decision was
+	budget   time.Duration   // how long it may take; 0: no limit
+	late     bool            // it took longer
 	took     time.Duration   // what it took
 	shadow   *risk.Outcome   // what the shadow policy would ask for
 	listed   []settle.Effect // what an exemption rests on, as it was read

@@ -34,6 +34,7 @@ type Judged struct {
 	Took      time.Duration // facts and judgement
 	Decision  risk.Decision
 	Exemption string
+	Again     bool   // with the proof: the payment was counted when it was begun
 	Shadow    string // what the shadow policy would ask for: same, stricter, weaker; "": there is none
 }
 

@@ -212,7 +212,7 @@ func TestADecisionIsSmall(t *testing.T) {
 }
 
 // Whatever is added to a decision's input has to be stored, or a replay decides on
-// less than was known.
+// less than was known. InForce is of the decision with the proof, which is not replayed.
 func TestEveryInputIsStored(t *testing.T) {
 	members := func(v any) (names []string) {
 		for f := range reflect.TypeOf(v).Fields() {
@@ -220,7 +220,7 @@ func TestEveryInputIsStored(t *testing.T) {
 		}
 		return names
 	}
-	if got, want := members(risk.Payment{}), strings.Fields("Minor Currency Rates At Signals Facts LowValueCount LowValueSum Exempt FraudRates"); !slices.Equal(got, want) {
+	if got, want := members(risk.Payment{}), strings.Fields("Minor Currency Rates At InForce Signals Facts LowValueCount LowValueSum Exempt FraudRates"); !slices.Equal(got, want) {
 		t.Errorf("risk.Payment has %v: store what is new in Decision.Encode and add it here", got)
 	}
 	if got, want := members(risk.Signals{}), strings.Fields("IP UserAgent DeviceID Country Malware"); !slices.Equal(got, want) {

@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"mohur/risk"
 )
@@ -54,8 +56,9 @@ func (d Decision) Encode() []byte {
 	in := d.In
 	rate, rated := in.Rates[in.Currency]
 	flags := byte(0)
+	_, fault := netip.ParseAddr(in.Signals.IP)
 	for bit, set := range map[byte]bool{
-		withIP: in.Signals.IP != "", withUserAgent: in.Signals.UserAgent != "", withDevice: in.Signals.DeviceID != "", withCountry: in.Signals.Country != "",
+		withIP: fault == nil, withUserAgent: in.Signals.UserAgent != "", withDevice: in.Signals.DeviceID != "", withCountry: in.Signals.Country != "",
 		mayExempt: in.Exempt, tooLate: d.Late, withShadow: d.Shadow != nil, withRate: rated,
 	} {
 		if set {
@@ -145,6 +148,10 @@ func (w *packer) facts(facts risk.Facts) {
 	}
 }
 
+// The seconds of a decision's time are those of the years 2000 to 9000: what lies
+// outside of them cannot be written.
+const firstSecond, lastSecond = 946_684_800, 221_876_927_999
+
 // errDecision says that bytes are no decision as Encode writes one.
 var errDecision = errors.New("payment: it is not a decision")
 
@@ -174,7 +181,7 @@ func DecodeDecision(id string, b []byte) (Decision, error) {
 		o := r.outcome()
 		d.Shadow = &o
 	}
-	if r.short || len(r.rest) > 0 || format != decisionFormat || nanos < 0 || nanos >= 1e9 || max(offset, -offset) > 24*3600 {
+	if r.short || len(r.rest) > 0 || !utf8.ValidString(id) || seconds < firstSecond || seconds > lastSecond || format != decisionFormat || nanos < 0 || nanos >= 1e9 || max(offset, -offset) > 24*3600 {
 		return Decision{}, errDecision
 	}
 	restore(in, flags)
@@ -227,6 +234,9 @@ func (r *unpacker) text() string {
 	}
 	text := string(r.rest[size : size+int(n)])
 	r.rest = r.rest[size+int(n):]
+	if !utf8.ValidString(text) {
+		r.fail()
+	}
 	return text
 }
 
@@ -271,6 +281,9 @@ func restore(in *risk.Payment, flags byte) {
 		if flags&bit != 0 {
 			*to = there
 		}
+	}
+	if s.IP != "" {
+		s.IP = netip.IPv4Unspecified().String() // it was one
 	}
 	if country, known := in.Facts["country"].(string); known && s.Country != "" {
 		s.Country = country

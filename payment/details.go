@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"mohur/canonical"
+	"mohur/compromised"
 	"mohur/hsm"
 	"mohur/parties"
 	"mohur/problem"
@@ -36,6 +37,9 @@ type Details struct {
 
 	Basis []byte            `json:"basis,omitempty"` // what its decision rested on: Decision.Encode
 	Texts map[string][]byte `json:"texts,omitempty"` // of a holder's payment: the last one of each signer
+
+	Around   []compromised.Item `json:"around,omitempty"`   // device, address and country it was begun from, while it waits for a proof
+	Released []string           `json:"released,omitempty"` // the codes of its reasons when security released it
 }
 
 // checkDetails collects what clause 4.8 finds missing.
@@ -61,7 +65,7 @@ func (cmd CreateCommand) check(c *problem.Check) {
 // needed.
 func (p Party) check(c *problem.Check, field string, country bool) {
 	text(c, field+".name", p.Name, 140, true)
-	text(c, field+".account", p.Account, 34, true)
+	account(c, field+".account", p.Account)
 	text(c, field+".bank", p.Bank, 70, true)
 	text(c, field+".country", p.Country, 2, country)
 }
@@ -82,6 +86,19 @@ func text(c *problem.Check, field, value string, most int, needed bool) {
 			c.Unless(false, field, "has a character that cannot be shown")
 			return
 		}
+	}
+}
+
+// account checks an account: two that look alike to a person are never two accounts to
+// what is remembered and listed of them.
+func account(c *problem.Check, field, value string) {
+	switch {
+	case value == "":
+		c.Unless(false, field, "is needed (clause 4.8)")
+	case len(value) > 34:
+		c.Unless(false, field, "is too long")
+	default:
+		c.Unless(parties.ValidAccount(value), field, parties.AccountForm)
 	}
 }
 

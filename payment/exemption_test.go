@@ -254,3 +254,20 @@ func TestThePackIsOffAsShipped(t *testing.T) {
 		t.Errorf("exempt by %s", v.Transaction.Exemption)
 	}
 }
+
+// A payment for a holder makes no series of one person's own.
+func TestAHoldersPaymentMakesNoSeries(t *testing.T) {
+	p := newPayer(t)
+	p.pack()
+	cmd := p.command("600.00")
+	cmd.Series, cmd.Holder = "rent", p.customer.ID
+	v := p.pay(cmd)
+	if _, err := p.prove(v, p.device.OCRA(question(t, v))); err != nil {
+		t.Fatal(err)
+	}
+	cmd = p.command("600.00")
+	cmd.Series = "rent"
+	if v := p.pay(cmd); v.Transaction.Exemption != "" {
+		t.Errorf("exempt by %s", v.Transaction.Exemption)
+	}
+}

@@ -58,7 +58,7 @@ func age(f risk.Facts, name string, now, at time.Time) {
 // placed fills in where the payment goes and where it comes from. A country that the
 // payee's own IBAN contradicts is not known.
 func (x *draft) placed(f risk.Facts, cmd CreateCommand, session authn.Session) {
-	if c := ibanCountry(folded(cmd.Payer.Account)); c != "" {
+	if c, _ := ibanCountry(cmd.Payer.Account); c != "" {
 		f["payer_country"] = c
 	}
 	if c := countryOf(cmd.Parts()); c != "" {
@@ -74,12 +74,12 @@ func (x *draft) placed(f risk.Facts, cmd CreateCommand, session authn.Session) {
 }
 
 // countryOf is the country of all payees; "" where they differ, or where an account says
-// another one than the front end.
+// another one than the front end, or begins as an IBAN and is none.
 func countryOf(parts []Part) string {
 	country := ""
 	for i, p := range parts {
-		own := ibanCountry(folded(p.Payee.Account))
-		if own != "" && own != p.Payee.Country || i > 0 && p.Payee.Country != country {
+		own, is := ibanCountry(p.Payee.Account)
+		if is && own != p.Payee.Country || i > 0 && p.Payee.Country != country {
 			return ""
 		}
 		country = p.Payee.Country
@@ -99,12 +99,26 @@ func (x *draft) past(f risk.Facts, cmd CreateCommand, _ authn.Session) error {
 
 // exposed fills in whether anything of the payment is known to be in wrong hands.
 func (x *draft) exposed(f risk.Facts, cmd CreateCommand, _ authn.Session) error {
-	items := append(accounts(cmd.Payer, cmd.Parts()), compromised.Item{Kind: compromised.Device, Value: cmd.Signals.DeviceID},
-		compromised.Item{Kind: compromised.IP, Value: cmd.Signals.IP}, compromised.Item{Kind: compromised.Country, Value: cmd.Signals.Country})
-	if on, known := x.listedAsCompromised(items); known {
+	if on, known := x.listedAsCompromised(append(accounts(cmd.Payer, cmd.Parts()), around(cmd.Signals)...)); known {
 		f["compromised"] = on
 	}
 	return nil
+}
+
+// maxAround is a byte more than the list takes of a value: what is longer is as unknown
+// to it when it is cut.
+const maxAround = 201
+
+// around are the customer's surroundings that the front end told of, as the list knows
+// them.
+func around(s risk.Signals) (items []compromised.Item) {
+	for _, i := range []compromised.Item{{Kind: compromised.Device, Value: s.DeviceID}, {Kind: compromised.IP, Value: s.IP}, {Kind: compromised.Country, Value: s.Country}} {
+		if i.Value != "" {
+			i.Value = i.Value[:min(len(i.Value), maxAround)]
+			items = append(items, i)
+		}
+	}
+	return items
 }
 
 // listedAsCompromised asks the bank's list. A bank that keeps none knows nothing.
@@ -133,26 +147,33 @@ const failuresFor = 24 * time.Hour
 
 // activity fills in what is known of the customer's log-ins and of his credentials.
 func (x *draft) activity(f risk.Facts, cmd CreateCommand, session authn.Session) error {
-	c, err := x.service.Authn.Standing(x.ctx, session)
+	a, err := x.standing(f, x.customer.ID, session.Credential)
+	if sum := authn.DeviceOf(cmd.Signals.DeviceID); a != nil && sum != "" {
+		f["device_known"] = known(*a, sum, session.AuthTime)
+	}
+	return err
+}
+
+// standing fills in what is known of a credential and of the answers that stand against
+// its customer. It returns his log-ins, nil where they are not known.
+func (x *draft) standing(f risk.Facts, customer, credential string) (*authn.Activity, error) {
+	c, err := x.service.Authn.Standing(x.ctx, customer, credential)
 	if err != nil {
 		if err := x.missing(err, "credential_age", "mds_status", "failed_attempts"); err != nil {
-			return err
+			return nil, err
 		}
 	} else {
 		age(f, "credential_age", x.now, c.Since)
 		f["mds_status"] = c.Model
 	}
-	a, err := x.service.Authn.Habits(x.ctx, x.customer.ID)
+	a, err := x.service.Authn.Habits(x.ctx, customer)
 	if err != nil {
-		return x.missing(err, "device_known", "failed_attempts")
-	}
-	if sum := authn.DeviceOf(cmd.Signals.DeviceID); sum != "" {
-		f["device_known"] = known(a, sum, session.AuthTime)
+		return nil, x.missing(err, "device_known", "failed_attempts")
 	}
 	if c.Whole {
 		f["failed_attempts"] = int64(c.Refused + a.FailedSince(x.now.Add(-failuresFor)))
 	}
-	return nil
+	return &a, nil
 }
 
 // known reports whether a device was seen before a log-in. The one it came from is not

@@ -31,6 +31,8 @@ type paid struct {
 	was   PayeeHistory
 	count int64
 	minor int64
+	names bool // it says whether the payee is known
+	sums  bool // it says what was paid to the account
 }
 
 // recall reads what is remembered of the customer and of his payees.
@@ -57,8 +59,8 @@ func (x *draft) recall(parts []Part) error {
 	return nil
 }
 
-// payees reads the histories of a payment's payees, one for each. Of a batch with more
-// than maxRemembered none is read.
+// payees reads the histories of a payment's payees. Of a batch with more than
+// maxRemembered none is read.
 func (s *Service) payees(ctx context.Context, customer string, parts []Part) ([]paid, error) {
 	if len(parts) > maxRemembered {
 		return nil, nil
@@ -70,13 +72,13 @@ func (s *Service) payees(ctx context.Context, customer string, parts []Part) ([]
 	var all []paid
 	var names []string
 	at := map[string]int{}
-	for i, key := range keys {
-		n, again := at[key]
+	for _, k := range keys {
+		n, again := at[k.key]
 		if !again {
 			n = len(all)
-			at[key], all, names = n, append(all, paid{}), append(names, key)
+			at[k.key], all, names = n, append(all, paid{names: k.names, sums: k.sums}), append(names, k.key)
 		}
-		all[n].count, all[n].minor = all[n].count+1, plus(all[n].minor, parts[i].Minor)
+		all[n].count, all[n].minor = all[n].count+1, plus(all[n].minor, parts[k.part].Minor)
 	}
 	histories, err := s.Store.PayeeHistories(ctx, names...)
 	if err != nil {
@@ -89,25 +91,37 @@ func (s *Service) payees(ctx context.Context, customer string, parts []Part) ([]
 	return all, nil
 }
 
+// payeeKey names a history of one part's payee.
+type payeeKey struct {
+	key         string
+	part        int
+	names, sums bool
+}
+
 // payeeKeys names the histories of a customer with payees. The MACs are the HSM's, so
 // that whoever has the database cannot try accounts. An IBAN says by itself which bank it
-// is at: another spelling of the bank's name makes no new payee of it.
-func (s *Service) payeeKeys(ctx context.Context, customer string, parts []Part) ([]string, error) {
-	inputs := make([]hsm.Input, len(parts))
+// is at: another spelling of the bank's name makes no new payee of it. Of another account
+// there are two: what was paid adds up by the account alone, whatever bank is named, and
+// known is the account at the very bank that was named with it.
+func (s *Service) payeeKeys(ctx context.Context, customer string, parts []Part) ([]payeeKey, error) {
+	var keys []payeeKey
+	var inputs []hsm.Input
 	for i, p := range parts {
-		account, bank := folded(p.Payee.Account), folded(p.Payee.Bank)
-		if ibanCountry(account) != "" {
-			bank = ""
+		account := []byte(parties.PlainAccount(p.Payee.Account))
+		country, _ := ibanCountry(p.Payee.Account)
+		keys = append(keys, payeeKey{part: i, sums: true, names: country != ""})
+		inputs = append(inputs, hsm.Input{Label: "payee-account/v1", Parts: [][]byte{[]byte(customer), account}})
+		if country == "" {
+			keys = append(keys, payeeKey{part: i, names: true})
+			inputs = append(inputs, hsm.Input{Label: "payee/v1", Parts: [][]byte{[]byte(customer), account, []byte(foldedBank(p.Payee.Bank))}})
 		}
-		inputs[i] = hsm.Input{Label: "payee/v1", Parts: [][]byte{[]byte(customer), []byte(account), []byte(bank)}}
 	}
 	macs, err := s.HSM.MACs(ctx, hsm.RowMAC, inputs...)
 	if err != nil {
 		return nil, err
 	}
-	keys := make([]string, len(macs))
 	for i, mac := range macs {
-		keys[i] = base64.RawURLEncoding.EncodeToString(mac)
+		keys[i].key = base64.RawURLEncoding.EncodeToString(mac)
 	}
 	return keys, nil
 }
@@ -128,7 +142,7 @@ func (h habits) facts(f risk.Facts, now time.Time, zone *time.Location) {
 	}
 	first, count, sum := false, int64(0), int64(0)
 	for _, p := range h.payees {
-		first = first || p.was.Count == 0
+		first = first || p.names && p.was.Proven == 0
 		n, amount := p.was.day(now, zone)
 		count, sum = max(count, n), max(sum, amount)
 	}
@@ -136,8 +150,9 @@ func (h habits) facts(f risk.Facts, now time.Time, zone *time.Location) {
 }
 
 // remember counts an approved payment among those the next decision looks at, in the
-// same write. What somebody else has counted since it was read makes it stale.
-func (x *draft) remember() error {
+// same write. What somebody else has counted since it was read makes it stale. Only what
+// the customer has proven makes a payee known.
+func (x *draft) remember(proven bool) error {
 	if !x.habits.read { // there was no time for it, or nothing is decided anew
 		if err := x.recall(x.d.parts(x.t)); err != nil {
 			return err
@@ -145,17 +160,20 @@ func (x *draft) remember() error {
 	}
 	h, zone := x.habits, x.service.Zone
 	if h.velocityOK {
-		x.effects = append(x.effects, SaveVelocity{h.velocity.with(x.now, zone, x.t.Home)})
+		x.effects = append(x.effects, SaveVelocity{h.velocity.with(x.now, zone, x.t.home())})
 	}
 	if !h.payeesOK {
 		return nil
 	}
 	for _, p := range h.payees {
-		amount, err := share(p.minor, x.t.Minor, x.t.Home)
+		if !p.sums && !proven {
+			continue
+		}
+		amount, err := share(p.minor, x.t.Minor, x.t.home())
 		if err != nil {
 			return err
 		}
-		x.effects = append(x.effects, SavePayeeHistory{p.was.with(x.now, zone, p.count, amount)})
+		x.effects = append(x.effects, SavePayeeHistory{p.was.with(x.now, zone, p.count, amount, proven)})
 	}
 	return nil
 }

@@ -21,7 +21,10 @@ func (v Velocity) Hour(at time.Time) (count, sum int64) { return v.hour(at) }
 func (v Velocity) DayOf(at time.Time, zone *time.Location) (count, sum int64) { return v.day(at, zone) }
 
 // IBANCountry is the country an account says by itself.
-func IBANCountry(account string) string { return ibanCountry(account) }
+func IBANCountry(account string) string {
+	country, _ := ibanCountry(account)
+	return country
+}
 
 // Share is what a part of a payment is in qəpik.
 func Share(part, whole, home int64) (int64, error) { return share(part, whole, home) }

@@ -46,31 +46,49 @@ func (s *spy) told(t *testing.T, what string, want risk.Facts) {
 	}
 }
 
-// Clause 5.18: a payee is known after the first approved payment to him, however his
-// account and his bank are spelt, and not by one that waits for its proof.
-func TestClause5_18_APayeeIsKnownAfterTheFirstPayment(t *testing.T) {
+// Clause 5.18: a payee is known after the first payment to him that the customer has
+// proven, however his account and his bank are spelt; not by one that waits for its
+// proof, and not by one that needed none.
+func TestClause5_18_APayeeIsKnownAfterTheFirstProof(t *testing.T) {
 	p := newPayer(t)
 	eye := p.watched()
+	proving := false
 	pay := func(what, value, account, bank string, want risk.Facts) {
 		t.Helper()
 		cmd := p.command(value)
 		cmd.Payee.Account, cmd.Payee.Bank = account, bank
-		p.pay(cmd)
+		if proving {
+			p.b.Rules.LowValueEach = 0
+		} else {
+			p.b.Rules.LowValueEach = 1000_00
+		}
+		v := p.pay(cmd)
 		eye.told(t, what, want)
+		if proving {
+			if _, err := p.prove(v, p.password(v)); err != nil || p.state(v.Transaction.ID) != payment.Approved {
+				t.Fatalf("%s: %s, %v", what, p.state(v.Transaction.ID), err)
+			}
+		}
 	}
 	iban := "AZ96AZEJ00000000001234567890"
 	first := risk.Facts{"payee_new": true, "payee_day_sum": int64(0), "payee_day_count": int64(0)}
 	pay("a proof is awaited", "1500.00", iban, "Bank B", first)
 	pay("the first", "10.00", iban, "Bank B", first)
-	pay("the second, in groups and small letters", "5.00", "az96 azej 0000 0000 0012 3456 7890", "bank b", risk.Facts{"payee_new": false, "payee_day_sum": int64(10_00), "payee_day_count": int64(1)})
+	pay("the second, in groups and small letters", "5.00", "az96 azej-0000.0000/0012 3456 7890", "bank b", risk.Facts{"payee_new": true, "payee_day_sum": int64(10_00), "payee_day_count": int64(1)})
+	proving = true
+	pay("one that is proven", "2.00", "AZ96-AZEJ-00000000001234567890", "bank b", risk.Facts{"payee_new": true, "payee_day_sum": int64(15_00), "payee_day_count": int64(2)})
+	proving = false
 	if payment.IBANCountry(iban) == "" {
 		t.Fatal("the test's account is no IBAN")
 	}
-	pay("an IBAN, and its bank called otherwise", "1.00", iban, "Kapital", risk.Facts{"payee_new": false, "payee_day_sum": int64(15_00)})
+	pay("an IBAN, and its bank called otherwise", "1.00", iban, "Kapital", risk.Facts{"payee_new": false, "payee_day_sum": int64(17_00)})
+	proving = true
 	pay("another account", "1.00", "1234567890", "Bank B", first)
-	pay("the same number at another bank", "1.00", "1234567890", "Bank C", first)
-	pay("again", "1.00", "12345 67890", "BANK  C", risk.Facts{"payee_new": false, "payee_day_sum": int64(1_00)})
-	eye.told(t, "all payees together", risk.Facts{"day_count": int64(5), "day_sum": int64(18_00), "hour_count": int64(5), "hour_sum": int64(18_00)})
+	pay("the same number at another bank", "1.00", "1234567890", "Bank C", risk.Facts{"payee_new": true, "payee_day_sum": int64(1_00), "payee_day_count": int64(1)})
+	proving = false
+	pay("again", "1.00", "12345.67890", "BANK  C", risk.Facts{"payee_new": false, "payee_day_sum": int64(2_00)})
+	pay("at a bank that has no name", "1.00", "12345/67890", " ", risk.Facts{"payee_new": true, "payee_day_sum": int64(3_00)})
+	eye.told(t, "all payees together", risk.Facts{"day_count": int64(7), "day_sum": int64(21_00), "hour_count": int64(7), "hour_sum": int64(21_00)})
 
 	other := &payer{b: p.b, t: t}
 	other.customer, other.device = p.b.Person(pskc.HOTP)
@@ -146,7 +164,7 @@ func TestClause5_18_WhatIsGivenBackLowersNoFact(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.approved("1.00")
-	eye.told(t, "after a failed payment", risk.Facts{"day_sum": int64(300_00), "day_count": int64(1), "hour_sum": int64(300_00), "payee_new": false, "payee_day_sum": int64(300_00)})
+	eye.told(t, "after a failed payment", risk.Facts{"day_sum": int64(300_00), "day_count": int64(1), "hour_sum": int64(300_00), "payee_new": true, "payee_day_sum": int64(300_00)})
 }
 
 // Clause 5.18: at midnight of the bank's clock the sums of the day begin anew, those of
@@ -163,7 +181,7 @@ func TestClause5_18_TheDayEndsInBaku(t *testing.T) {
 	p.b.Payments.Zone = time.FixedZone("after midnight", (24*60-minutes)*60)
 	p.approved("1.00")
 	eye.told(t, "after midnight", risk.Facts{
-		"day_sum": int64(0), "day_count": int64(0), "payee_day_sum": int64(0), "payee_day_count": int64(0), "payee_new": false, "hour_sum": int64(42_00), "hour_count": int64(2),
+		"day_sum": int64(0), "day_count": int64(0), "payee_day_sum": int64(0), "payee_day_count": int64(0), "payee_new": true, "hour_sum": int64(42_00), "hour_count": int64(2),
 	})
 }
 
@@ -189,7 +207,7 @@ func TestClause5_27_AChangedMemoryIsMissingFacts(t *testing.T) {
 			t.Errorf("%s is %v, and was counted %d times", name, got, missing[name])
 		}
 	}
-	eye.told(t, "the rest", risk.Facts{"payee_new": false, "payee_day_sum": int64(900_00)})
+	eye.told(t, "the rest", risk.Facts{"payee_new": true, "payee_day_sum": int64(900_00)})
 	if n := p.b.Count("incident.opened", "", "record.tampered"); n != 1 {
 		t.Errorf("%d incidents", n)
 	}

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"mohur/audit"
@@ -40,8 +42,8 @@ func earlier(a, b time.Time) time.Time {
 
 // tell queues a notice about the payment. It says which one and nothing else of it.
 func (x *draft) tell(kind string) error {
-	told, err := x.service.tell(x.ctx, x.customer, kind, x.t.Reference)
-	x.effects = append(x.effects, told)
+	told, err := x.service.notices(x.ctx, x.customer, kind, x.t.Reference)
+	x.effects = append(x.effects, told...)
 	return err
 }
 
@@ -53,12 +55,17 @@ func (s *Service) Release(ctx context.Context, by parties.Caller, id, reason str
 		if err := x.mayDecide(reason); err != nil {
 			return err
 		}
+		// One from a version that kept no such moment waits for people alone.
+		if !x.t.DueAt.IsZero() && !x.now.Before(x.t.ExpiresAt) {
+			return problem.New(problem.Expired, "nobody decided on it in time: it can only be rejected now")
+		}
 		if err := x.rated(); err != nil {
 			return err
 		}
 		x.t.Decision = "step_up"
 		x.t.ExpiresAt = x.now.Add(x.t.life()).UTC()
 		x.t.ReleasedAt, x.t.DueAt, x.t.Late = x.now.UTC(), time.Time{}, false
+		x.d.Released = slices.Clone(x.t.Reasons)
 		x.t.ACR, x.t.Shown, x.t.AMR, x.t.Signature = "", "", nil, nil // no proof of before counts
 		x.unsign()
 		x.inputs = map[string]any{"why": reason}
@@ -84,16 +91,13 @@ func (s *Service) Reject(ctx context.Context, by parties.Caller, id, reason stri
 
 // mayDecide refuses what is not held, or not any more, what has no reason, and whoever
 // has made the payment: the client that began it, and a member of staff who is the
-// customer.
+// customer or signs for its holder.
 func (x *draft) mayDecide(reason string) error {
 	if err := x.in(Held); err != nil {
 		return err
 	}
 	if err := needReason(reason); err != nil {
 		return err
-	}
-	if !x.now.Before(x.t.ExpiresAt) {
-		return problem.New(problem.Expired, "nobody decided in time: the payment is being rejected")
 	}
 	if x.by.Development {
 		return nil
@@ -108,11 +112,19 @@ func (x *draft) mayDecide(reason string) error {
 	return nil
 }
 
-// ownPayment reports whether the caller made the payment. A member of staff is the
-// customer if they have an id, an identification, a telephone or an address in common.
+// ownPayment reports whether the caller made the payment, or is one of those who sign for
+// its holder. A member of staff is a customer if they have an id, an identification, a
+// telephone or an address in common.
 func (x *draft) ownPayment() (bool, error) {
 	s := x.service
-	if x.by.ID == x.t.Client || x.by.ID == x.t.Customer {
+	if x.by.ID == x.t.Client {
+		return true, nil
+	}
+	people, err := x.payers()
+	if err != nil {
+		return false, err
+	}
+	if slices.ContainsFunc(people, func(c parties.Customer) bool { return c.ID == x.by.ID }) {
 		return true, nil
 	}
 	if !parties.IsStaff(x.by.ID) {
@@ -122,18 +134,61 @@ func (x *draft) ownPayment() (bool, error) {
 	if err != nil {
 		return false, problem.Away(err)
 	}
-	if person.StaffID() == x.customer.ID || person.KYCRef != "" && person.KYCRef == x.customer.KYCRef {
-		return true, nil
-	}
-	one, err := s.profile(x.ctx, person)
+	own, err := s.profile(x.ctx, person)
 	if err != nil {
 		return false, err
 	}
-	other, err := s.profile(x.ctx, x.customer)
-	if err != nil {
-		return false, err
+	for _, c := range people {
+		if person.StaffID() == c.ID || person.SamePerson(c) {
+			return true, nil
+		}
+		p, err := s.profile(x.ctx, c)
+		if err != nil {
+			return false, err
+		}
+		if sameContact(own, p) {
+			return true, nil
+		}
 	}
-	return one.Phone != "" && one.Phone == other.Phone || one.Email != "" && one.Email == other.Email, nil
+	return false, nil
+}
+
+// payers are who made the payment and who signs for its holder now.
+func (x *draft) payers() ([]parties.Customer, error) {
+	people := []parties.Customer{x.customer}
+	if x.t.Holder == "" {
+		return people, nil
+	}
+	h, err := x.service.Store.Holder(x.ctx, x.t.Holder)
+	if err != nil {
+		return nil, problem.Away(err)
+	}
+	for _, id := range h.Signers {
+		if id == x.customer.ID {
+			continue
+		}
+		c, err := x.service.Store.Customer(x.ctx, id)
+		if err != nil {
+			return nil, problem.Away(err)
+		}
+		people = append(people, c)
+	}
+	return people, nil
+}
+
+// sameContact compares telephones by their digits and addresses whatever their case.
+func sameContact(a, b parties.Profile) bool {
+	phone, email := digits(a.Phone), strings.ToLower(strings.TrimSpace(a.Email))
+	return phone != "" && phone == digits(b.Phone) || email != "" && email == strings.ToLower(strings.TrimSpace(b.Email))
+}
+
+func digits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 func (s *Service) profile(ctx context.Context, c parties.Customer) (p parties.Profile, err error) {
@@ -163,8 +218,8 @@ func (s *Service) ReviewHeld(ctx context.Context, by parties.Caller) (waiting, l
 	var wrong []error
 	for range maxTries {
 		due, err := s.Store.HeldDue(ctx, s.Now(), reviewAtOnce)
-		if err != nil {
-			return 0, 0, problem.Away(err)
+		if err != nil { // of the damaged ones; it keeps nobody from the others
+			wrong = append(wrong, problem.Away(err))
 		}
 		done := 0
 		for _, t := range due {

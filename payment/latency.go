@@ -8,15 +8,14 @@ import (
 	"mohur/risk"
 )
 
-// gather runs what looks up facts within the time that a decision has, from x.now on.
+// gather runs what looks up facts within the time that a decision has, from x.began on.
 // What did not come in that time is missing, and the decision is a late one.
 func (x *draft) gather(find func() error) error {
-	s := x.service
-	if s.Budget <= 0 {
+	if x.budget <= 0 {
 		return find()
 	}
 	whole := x.ctx
-	ctx, cancel := context.WithTimeout(whole, s.Budget-s.Now().Sub(x.now))
+	ctx, cancel := context.WithTimeout(whole, x.budget-x.service.Now().Sub(x.began))
 	defer cancel()
 	x.ctx = ctx
 	err := find()
@@ -37,8 +36,7 @@ func (x *draft) judge(in risk.Payment) risk.Result {
 	s := x.service
 	p := s.Policy()
 	r := p.Decide(in)
-	x.took = s.Now().Sub(x.now)
-	x.late = x.late || s.Budget > 0 && x.took > s.Budget
+	x.timed()
 	if x.late {
 		r = p.Late(r)
 	}
@@ -50,6 +48,12 @@ func (x *draft) judge(in risk.Payment) risk.Result {
 		x.shadow = &o
 	}
 	return r
+}
+
+// timed stops the clock of a decision.
+func (x *draft) timed() {
+	x.took = x.service.Now().Sub(x.began)
+	x.late = x.late || x.budget > 0 && x.took > x.budget
 }
 
 // judged counts a decision that was settled.

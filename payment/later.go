@@ -90,6 +90,9 @@ func (s *Service) Ask(ctx context.Context, by parties.Caller, id, accessToken st
 		}
 		return View{}, err
 	}
+	if err := s.Authn.Admit(by, signer.ID, ""); err != nil {
+		return View{}, err
+	}
 	return s.change(ctx, by, id, "transaction.asked", func(x *draft) error {
 		if x.t.State == Expired {
 			return problem.New(problem.Expired, "the transaction has expired; begin a new one")
@@ -99,6 +102,9 @@ func (s *Service) Ask(ctx context.Context, by parties.Caller, id, accessToken st
 		}
 		if err := x.askedBy(session, signer); err != nil {
 			return err
+		}
+		if len(x.t.Attempts) >= 5*max(x.t.Required, 1)+20 {
+			return problem.New(problem.Conflict, "proofs of this transaction were asked for too often; cancel it and begin a new one")
 		}
 		x.binding = binding
 		if err := x.require(session); err != nil {

@@ -171,6 +171,18 @@ func (l *Limits) take(p risk.Policy, amount int64, channel parties.Channel, toke
 	return held, ""
 }
 
+// takeToken counts a payment that the customer has signed for another one, against what
+// his token may confirm alone.
+func (l *Limits) takeToken(p risk.Policy, amount int64, token, date string, at time.Time) (held Reservation, fits bool) {
+	day := l.counting(date)
+	sum := ofToken + token
+	if most, set := l.inForce(p, PerToken, at); set && amount > most-day.Sums[sum] {
+		return held, false
+	}
+	day.Sums[sum] += amount
+	return Reservation{Key: day.Date + "/" + sum, Amount: amount, Owner: l.Customer}, true
+}
+
 // giveBack takes what a payment holds off the sums, never below zero. A day that is no
 // longer on record has nothing to give back.
 func (l *Limits) giveBack(held []Reservation) (changed bool) {

@@ -1,13 +1,16 @@
 package payment
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"mohur/parties"
 	"mohur/problem"
 	"mohur/risk"
+	"mohur/settle"
 )
 
 // errOver says that a payment would pass the limit that Transaction.Limit names.
@@ -125,6 +128,31 @@ func (x *draft) reserve() error {
 	}
 	l.Version++
 	x.effects = append(x.effects, SaveLimits{l})
+	return x.reserveToken(amount)
+}
+
+// reserveToken counts the payment in the record of the signer whose token confirms it,
+// where that is not the customer who made it: what a token confirms is one sum, for
+// whomever it does.
+func (x *draft) reserveToken(amount int64) error {
+	owner := x.signing().ID
+	if owner == x.customer.ID || x.token == "" {
+		return nil
+	}
+	l, err := x.service.limitsOf(x.ctx, owner)
+	if err != nil {
+		return err
+	}
+	l = l.settled(x.now)
+	held, fits := l.takeToken(x.service.Policy(), amount, x.token, dayOf(x.now, x.service.Zone), x.now)
+	if !fits {
+		x.t.Reserved, x.t.Limit = nil, PerToken
+		x.effects = slices.DeleteFunc(x.effects, func(e settle.Effect) bool { _, is := e.(SaveLimits); return is })
+		return errOver
+	}
+	x.t.Reserved = append(x.t.Reserved, held)
+	l.Version++
+	x.effects = append(x.effects, SaveLimits{l})
 	return nil
 }
 
@@ -145,13 +173,20 @@ func (x *draft) paysWith() error {
 // release gives back what the transaction holds of the day's limits. The counted
 // exemption is not refilled: it counts what was let through without a proof.
 func (x *draft) release() error {
-	l, err := x.service.limitsOf(x.ctx, x.customer.ID)
-	if err != nil {
-		return err
+	byOwner := map[string][]Reservation{}
+	for _, r := range x.t.Reserved {
+		owner := cmp.Or(r.Owner, x.customer.ID)
+		byOwner[owner] = append(byOwner[owner], r)
 	}
-	if l.giveBack(x.t.Reserved) {
-		l.Version++
-		x.effects = append(x.effects, SaveLimits{l})
+	for owner, held := range byOwner {
+		l, err := x.service.limitsOf(x.ctx, owner)
+		if err != nil {
+			return err
+		}
+		if l.giveBack(held) {
+			l.Version++
+			x.effects = append(x.effects, SaveLimits{l})
+		}
 	}
 	x.t.Reserved = nil
 	return nil

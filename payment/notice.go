@@ -15,9 +15,9 @@ import (
 // noticeLife is how long a notice is worth sending.
 const noticeLife = 24 * time.Hour
 
-// notices tell a customer of a change by every contact the bank has of him: what a thief
+// notices tell a customer of something by every contact the bank has of him: what a thief
 // has may be one of them.
-func (s *Service) notices(ctx context.Context, c parties.Customer, kind string) ([]settle.Effect, error) {
+func (s *Service) notices(ctx context.Context, c parties.Customer, kind, text string) ([]settle.Effect, error) {
 	plain, err := s.Keys.Open(ctx, c.Key, parties.ProfilePlace(c.ID), c.Sealed)
 	if err != nil {
 		return nil, problem.Away(err)
@@ -33,7 +33,7 @@ func (s *Service) notices(ctx context.Context, c parties.Customer, kind string) 
 			continue
 		}
 		n := notify.Notice{ID: ident.New("no"), Customer: c.ID, Channel: channel, Kind: kind, CreatedAt: now, ExpiresAt: now.Add(noticeLife)}
-		if n.Sealed, err = s.Keys.Seal(ctx, c.Key, notify.Place(n.ID), []byte(kind)); err != nil {
+		if n.Sealed, err = s.Keys.Seal(ctx, c.Key, notify.Place(n.ID), []byte(text)); err != nil {
 			return nil, problem.Away(err)
 		}
 		out = append(out, notify.Queue{Notice: n})

@@ -36,18 +36,18 @@ func (p *payer) limits() payment.LimitsView {
 }
 
 // granted is a proof of an action that is right: what makes one is for package api.
-func (p *payer) granted() func() (settle.Effect, error) {
-	return func() (settle.Effect, error) {
+func (p *payer) granted() func() ([]settle.Effect, error) {
+	return func() ([]settle.Effect, error) {
 		c, err := p.b.Store.Customer(p.t.Context(), p.customer.ID)
-		return parties.RequireCustomer{ID: c.ID, Version: c.Version}, err
+		return []settle.Effect{parties.RequireCustomer{ID: c.ID, Version: c.Version}}, err
 	}
 }
 
 // want sets limits of the customer's own.
-func (p *payer) want(want map[string]payment.Money, proof func() (settle.Effect, error)) (payment.LimitsView, error) {
+func (p *payer) want(want map[string]payment.Money, proof func() ([]settle.Effect, error)) (payment.LimitsView, error) {
 	p.t.Helper()
 	if proof == nil {
-		proof = func() (settle.Effect, error) { return nil, problem.New(problem.ProofRequired, "none") }
+		proof = func() ([]settle.Effect, error) { return nil, problem.New(problem.ProofRequired, "none") }
 	}
 	return p.b.Payments.SetLimits(p.t.Context(), payment.SetLimitsCommand{Caller: p.b.Front(), Customer: p.customer.ID, Want: want, Proof: proof})
 }
@@ -320,13 +320,14 @@ func TestClause5_32_RaisingTakesAProofAndTime(t *testing.T) {
 	}
 }
 
-// noticesOf are what the customer is told, opened.
+// noticesOf are what the customer is told, opened; by each of his contacts the same.
 func (p *payer) noticesOf(kind string) (out []string) {
 	p.t.Helper()
 	all, err := p.b.Store.Notices(p.t.Context(), 1000)
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	by := map[string]int{}
 	for _, n := range all {
 		if n.Kind != kind || n.Customer != p.customer.ID {
 			continue
@@ -335,7 +336,13 @@ func (p *payer) noticesOf(kind string) (out []string) {
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		out = append(out, string(text))
+		by[n.Channel]++
+		if n.Channel == "sms" {
+			out = append(out, string(text))
+		}
+	}
+	if by["sms"] != by["email"] {
+		p.t.Errorf("%s is told by %v", kind, by)
 	}
 	return out
 }

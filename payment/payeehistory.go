@@ -3,16 +3,19 @@ package payment
 import (
 	"strings"
 	"time"
+
+	"mohur/parties"
 )
 
 // PayeeHistory is what a customer has paid to one payee: one record of fixed size,
 // which names neither of them. Sums are qəpik.
 type PayeeHistory struct {
-	Key      string    `json:"key"` // a MAC over customer, account and bank, see payeeKeys
+	Key      string    `json:"key"` // a MAC over customer and account, or those and the bank: see payeeKeys
 	First    time.Time `json:"first"`
 	Last     time.Time `json:"last"`
 	Count    int64     `json:"count"`
-	Day      string    `json:"day"` // of the last payment, in the bank's zone
+	Proven   int64     `json:"proven,omitempty"` // how many of Count the customer has proven
+	Day      string    `json:"day"`              // of the last payment, in the bank's zone
 	DayCount int64     `json:"day_count"`
 	DaySum   int64     `json:"day_sum"`
 	Version  uint64    `json:"version"`
@@ -27,7 +30,7 @@ type SavePayeeHistory struct{ History PayeeHistory }
 func (s SavePayeeHistory) EffectKey() string { return "payee/" + s.History.Key }
 
 // with counts payments to this payee; a clock that was set back adds to the last day.
-func (h PayeeHistory) with(at time.Time, zone *time.Location, count, amount int64) PayeeHistory {
+func (h PayeeHistory) with(at time.Time, zone *time.Location, count, amount int64, proven bool) PayeeHistory {
 	if h.Count == 0 {
 		h.First = at.UTC()
 	}
@@ -38,6 +41,9 @@ func (h PayeeHistory) with(at time.Time, zone *time.Location, count, amount int6
 		h.Day, h.DayCount, h.DaySum = day, 0, 0
 	}
 	h.Count, h.DayCount, h.DaySum = h.Count+count, h.DayCount+count, plus(h.DaySum, amount)
+	if proven {
+		h.Proven += count
+	}
 	h.Version++
 	return h
 }
@@ -50,33 +56,32 @@ func (h PayeeHistory) day(at time.Time, zone *time.Location) (count, sum int64) 
 	return h.DayCount, h.DaySum
 }
 
-// folded is a name as it is compared: without spaces and in upper case.
-func folded(text string) string {
+// foldedBank is a bank's name as it is compared: without spaces and in upper case.
+func foldedBank(text string) string {
 	return strings.ToUpper(strings.Join(strings.Fields(text), ""))
 }
 
 // ibanCountry is the country of an account in the form of an IBAN (ISO 13616: two
-// letters, two check digits, 11 to 30 letters and digits, the whole 1 modulo 97), "" of
-// any other.
-func ibanCountry(account string) string {
-	if len(account) < 15 || len(account) > 34 {
-		return ""
+// letters, two check digits, 11 to 30 letters and digits, the whole 1 modulo 97). is
+// says that the account begins as one does; the country is "" if it is none all the same.
+func ibanCountry(account string) (country string, is bool) {
+	a := parties.PlainAccount(account)
+	if len(a) < 4 || strings.Trim(a[:2], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" || strings.Trim(a[2:4], "0123456789") != "" {
+		return "", false
+	}
+	if len(a) < 15 || len(a) > 34 {
+		return "", true
 	}
 	rest := 0
-	for i := range len(account) {
-		switch c := account[(i+4)%len(account)]; {
-		case c >= '0' && c <= '9':
+	for i := range len(a) {
+		if c := a[(i+4)%len(a)]; c <= '9' {
 			rest = (rest*10 + int(c-'0')) % 97
-		case c >= 'A' && c <= 'Z':
+		} else {
 			rest = (rest*100 + int(c-'A') + 10) % 97
-		default:
-			return ""
 		}
 	}
-	letters := func(s string) bool { return strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" }
-	digits := func(s string) bool { return strings.Trim(s, "0123456789") == "" }
-	if rest != 1 || !letters(account[:2]) || !digits(account[2:4]) {
-		return ""
+	if rest != 1 {
+		return "", true
 	}
-	return account[:2]
+	return a[:2], true
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"mohur/audit"
@@ -81,7 +80,7 @@ type PutPayeesCommand struct {
 	Kind     ListKind
 	Replaces uint64 // version of the list as whoever asks has seen it; 0: there is none
 	Items    []Party
-	Proof    settle.Effect // consumes the customer's proof; nil for a list that the bank keeps
+	Proof    []settle.Effect // consume the customer's proof; none for a list that the bank keeps
 }
 
 // Listed is a list as it is told.
@@ -121,14 +120,12 @@ func (s *Service) PutPayees(ctx context.Context, cmd PutPayeesCommand) (Listed, 
 	if err != nil {
 		return Listed{}, err
 	}
-	notices, err := s.notices(ctx, c, "payees-changed")
+	notices, err := s.notices(ctx, c, "payees-changed", "payees-changed")
 	if err != nil {
 		return Listed{}, err
 	}
 	effects := append([]settle.Effect{SavePayeeList{next}, parties.RequireCustomer{ID: c.ID, Version: c.Version}}, notices...)
-	if cmd.Proof != nil {
-		effects = append(effects, cmd.Proof)
-	}
+	effects = append(effects, cmd.Proof...)
 	r, err := s.settle(ctx, effects, audit.Event{
 		Name: "payees.changed", Outcome: string(cmd.Kind), Policy: s.Policy().Version, Person: audit.Person{Pseudonym: c.Pseudonym, Key: c.Key},
 		Caller: cmd.Caller.ID, Request: cmd.Caller.Request,
@@ -148,7 +145,7 @@ func (cmd PutPayeesCommand) check() error {
 	c.Unless(len(cmd.Items) <= maxListed, "items", fmt.Sprintf("holds %d, and %d is the most", len(cmd.Items), maxListed))
 	for i, p := range cmd.Items {
 		at := fmt.Sprintf("items[%d].", i)
-		text(&c, at+"account", p.Account, 34, true)
+		account(&c, at+"account", p.Account)
 		text(&c, at+"bank", p.Bank, 70, true)
 		text(&c, at+"name", p.Name, 140, cmd.Kind == Trusted)
 		text(&c, at+"country", p.Country, 2, cmd.Kind == Trusted)
@@ -204,17 +201,12 @@ func (l PayeeList) since(sum []byte, now time.Time) time.Time {
 // mark is what stands for an entry: the account and bank of one's own, and who it
 // belongs to, too, of a payee.
 func mark(list string, kind ListKind, p Party) (hsm.Input, error) {
-	said := map[string]string{"list": list, "account": plainAccount(p.Account), "bank": p.Bank}
+	said := map[string]string{"list": list, "account": parties.PlainAccount(p.Account), "bank": p.Bank}
 	if kind == Trusted {
 		said["name"], said["country"] = p.Name, p.Country
 	}
 	text, err := canonical.JSON(said)
 	return hsm.Input{Label: "payee-mark/v1", Parts: [][]byte{text}}, err
-}
-
-// plainAccount is an account as it is compared: people write an IBAN in groups.
-func plainAccount(account string) string {
-	return strings.ToUpper(strings.ReplaceAll(account, " ", ""))
 }
 
 // list returns a customer's list, an empty one where there is none.

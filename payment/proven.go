@@ -48,7 +48,7 @@ func (s *Service) Proven(ctx context.Context, a authn.Attempt, p authn.Proof, ov
 	if over {
 		return x.limited()
 	}
-	return x.approve()
+	return x.approve(p)
 }
 
 // seen ranks what a customer saw of what he proved. What is not known is nothing.
@@ -83,8 +83,8 @@ func proves(t Transaction, d Details, a authn.Attempt) bool {
 
 // approve reserves the day's limit, starts the exemption's counters again and
 // signs the authorization.
-func (x *draft) approve() (authn.Consequence, error) {
-	if c, stopped, err := x.again(); stopped || err != nil {
+func (x *draft) approve(p authn.Proof) (authn.Consequence, error) {
+	if c, stopped, err := x.again(p); stopped || err != nil {
 		return c, err
 	}
 	if err := x.reserve(); errors.Is(err, errOver) {
@@ -95,7 +95,7 @@ func (x *draft) approve() (authn.Consequence, error) {
 	if err := x.replenish(); err != nil {
 		return authn.Consequence{}, err
 	}
-	if err := x.remember(); err != nil {
+	if err := x.remember(true); err != nil {
 		return authn.Consequence{}, err
 	}
 	x.count()

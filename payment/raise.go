@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"mohur/audit"
-	"mohur/ident"
-	"mohur/notify"
 	"mohur/parties"
 	"mohur/problem"
 	"mohur/risk"
@@ -27,7 +25,7 @@ type SetLimitsCommand struct {
 	// Proof returns what consumes the customer's proof of the action limits.raise for
 	// exactly this request, problem.ProofRequired where he gave none that fits. It is
 	// asked for only where something is raised.
-	Proof func() (settle.Effect, error)
+	Proof func() ([]settle.Effect, error)
 }
 
 // SetLimits lowers at once and raises after LimitsCooling, with a proof of the
@@ -111,11 +109,11 @@ func (s *Service) setLimits(ctx context.Context, cmd SetLimitsCommand, want map[
 		if err != nil {
 			return l, false, err
 		}
-		told, err := s.tell(ctx, c, "limit-raise", raisesText(raised))
+		told, err := s.notices(ctx, c, "limit-raise", raisesText(raised))
 		if err != nil {
 			return l, false, err
 		}
-		effects = append(effects, proof, told)
+		effects = append(append(effects, proof...), told...)
 	}
 	r, err := s.settle(ctx, effects, audit.Event{
 		Name: "limits.changed", Outcome: outcome, Policy: p.Version, Person: audit.Person{Pseudonym: c.Pseudonym, Key: c.Key},
@@ -164,15 +162,4 @@ func raisesText(raised []Raise) string {
 		lines = append(lines, r.Limit+" "+FromMinor(r.Amount, risk.Home).Value+" "+risk.Home+" "+r.From.Format(time.RFC3339))
 	}
 	return strings.Join(lines, "\n")
-}
-
-// tell queues a notice to a customer, by the contacts he has now.
-func (s *Service) tell(ctx context.Context, c parties.Customer, kind, text string) (settle.Effect, error) {
-	now := s.Now()
-	n := notify.Notice{ID: ident.New("no"), Customer: c.ID, Channel: "sms", Kind: kind, CreatedAt: now.UTC(), ExpiresAt: now.Add(noticeLife).UTC()}
-	var err error
-	if n.Sealed, err = s.Keys.Seal(ctx, c.Key, notify.Place(n.ID), []byte(text)); err != nil {
-		return nil, problem.Away(err)
-	}
-	return notify.Queue{Notice: n}, nil
 }

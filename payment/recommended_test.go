@@ -51,6 +51,12 @@ func TestClause5_18_TheRecommendedPolicyInService(t *testing.T) {
 	p.b.Clock.Forward(48 * time.Hour)
 	login()
 	decided(command("20.00"), "approved", "none", "taken-over")
+	decided(command("20.00"), "approved", "none", "taken-over") // what nobody has proven makes no payee known
+	if v := p.pay(command("50.01")); v.Authentication == nil {
+		t.Fatalf("%s, %v", v.Transaction.Decision, v.Transaction.Reasons)
+	} else if _, err := p.prove(v, p.password(v)); err != nil {
+		t.Fatal(err)
+	}
 	decided(command("20.00"), "approved", "none")
 	decided(command("50.01"), "step_up", "none", "proof-needed")
 	decided(p.command("20.00"), "held", "agent", "malware-signs", "raised-score", "malware", "high-score")

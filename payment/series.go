@@ -72,7 +72,7 @@ func (s *Service) seriesSum(ctx context.Context, id string, minor int64, currenc
 // recurs reports whether a payment is the next of a series; ok is false when nobody
 // knows.
 func (x *draft) recurs(cmd CreateCommand, minor int64) (is, ok bool, err error) {
-	if cmd.Series == "" {
+	if cmd.Series == "" || cmd.Holder != "" { // what is paid for a holder is no series of his own
 		return false, true, nil
 	}
 	s := x.service
@@ -102,7 +102,7 @@ func (x *draft) recurs(cmd CreateCommand, minor int64) (is, ok bool, err error) 
 // based makes a payment that its customer has proven himself what the next ones of the
 // series are compared with.
 func (x *draft) based() error {
-	if x.d.Series == "" || !x.t.provenBy(x.t.Customer) {
+	if x.d.Series == "" || x.d.Holder != "" || !x.t.provenBy(x.t.Customer) {
 		return nil
 	}
 	s := x.service

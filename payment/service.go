@@ -14,6 +14,7 @@ import (
 	"mohur/risk"
 	"mohur/seal"
 	"mohur/settle"
+	"mohur/store"
 )
 
 // Service decides payments and keeps their records.
@@ -28,7 +29,7 @@ type Service struct {
 	Rates   func() risk.Rates          // of exchange, those that may be used now; nil: none
 	Shadow  func() (risk.Policy, bool) // tried beside it, decides nothing; nil: none
 	Budget  time.Duration              // how long a decision may take before it falls on the safe side; 0: no limit
-	Observe func(Judged)               // called for every decision on a new payment; nil: nobody counts
+	Observe func(Judged)               // called for every decision on a new payment, and for the one with its proof; nil: nobody counts
 	Issuer  string
 	Zone    *time.Location // the bank's day: Asia/Baku
 	Now     func() time.Time
@@ -151,7 +152,9 @@ func (s *Service) line(ctx context.Context, t Transaction, c parties.Customer) (
 		}
 		v.Authorization = string(plain)
 	}
-	if v.Limits, err = s.CustomerLimits(ctx, t.Customer); err != nil {
+	// A record of limits that was changed approves nothing, and hides nothing either.
+	v.Limits, err = s.CustomerLimits(ctx, t.Customer)
+	if err != nil && !errors.Is(err, parties.ErrTampered) && !errors.Is(err, store.ErrDamaged) {
 		return View{}, err
 	}
 	return v, nil

@@ -109,6 +109,9 @@ func (cmd CreateCommand) mayBeExempt(h parties.Holder, minor int64) bool {
 // forHolder ties a new transaction to the holder it is for.
 func (x *draft) forHolder(h parties.Holder) {
 	if h.ID == "" {
+		if x.d.Holder != "" { // his own id: others would sign for a holder of that id
+			x.effects = append(x.effects, parties.RequireNoHolder{ID: x.d.Holder})
+		}
 		return
 	}
 	x.t.Holder, x.t.Required = h.ID, h.Required(x.t.Home)
@@ -147,80 +150,102 @@ func without(asked []Asked, customer string) []Asked {
 
 // askedBy lets the customer of a session be asked for a proof: who made the payment, and
 // each signer of its holder who has not signed. For everybody else there is no payment.
+// The session has to be one of the payment's channel.
 func (x *draft) askedBy(session authn.Session, c parties.Customer) error {
 	missing := problem.New(problem.NotFound, "there is no such transaction")
 	if x.t.Holder == "" {
 		if c.ID != x.t.Customer {
 			return missing
 		}
+		if session.Channel != x.t.Channel {
+			return errChannel
+		}
 		x.t.Session = session.ID
 		return nil
 	}
-	h, err := x.recount()
+	h, signed, err := x.recount()
 	if err != nil {
 		return err
 	}
 	if !h.Signs(c.ID) {
 		return missing
 	}
-	if x.t.SignatureOf(c.ID) != nil {
+	if session.Channel != x.t.Channel {
+		return errChannel
+	}
+	if x.t.SignatureOf(c.ID) != nil || slices.ContainsFunc(signed, c.SamePerson) {
 		return problem.New(problem.Conflict, "this person has signed already; another signer is needed")
 	}
 	x.signer, x.session = c, session.ID
 	return nil
 }
 
+var errChannel = problem.New(problem.Forbidden, "the session was opened on another channel")
+
 // recount brings the signatures up to date with the holder as it is now: who signs for
-// it, how many it takes, and which of those given still stand. What it says is required
-// to be so still when it is settled.
-func (x *draft) recount() (parties.Holder, error) {
+// it, how many it takes, and which of those given still stand; signed are those who gave them.
+// One person is one of them, however many customers he is. What it says is required to
+// be so still when it is settled.
+func (x *draft) recount() (h parties.Holder, signed []parties.Customer, err error) {
 	s := x.service
-	h, err := s.Store.Holder(x.ctx, x.t.Holder)
-	if err != nil {
-		return h, problem.Away(err)
+	if h, err = s.Store.Holder(x.ctx, x.t.Holder); err != nil {
+		return h, nil, problem.Away(err)
 	}
 	x.effects = append(x.effects, parties.RequireHolder{ID: h.ID, Version: h.Version})
 	x.t.Required = max(x.t.Required, h.Required(x.t.Home))
 	var kept []Signature
 	for _, sig := range x.t.Signatures {
-		ok := h.Signs(sig.Customer) && authn.ACR(sig.ACR).Rank() >= s.needs(x.t).Rank() && seen[sig.Shown] >= seen[s.shows(x.t)]
+		c, err := s.Store.Customer(x.ctx, sig.Customer)
+		if err != nil && !errors.Is(err, parties.ErrNotFound) {
+			return h, nil, problem.Away(err)
+		}
+		ok := err == nil && h.Signs(c.ID) && !slices.ContainsFunc(signed, c.SamePerson) && authn.ACR(sig.ACR).Rank() >= s.needs(x.t).Rank() && seen[sig.Shown] >= seen[s.shows(x.t)]
 		if ok {
 			var still []settle.Effect
-			if ok, still, err = s.Authn.Stands(x.ctx, authn.Given{Customer: sig.Customer, Credential: sig.Credential, Session: sig.Session, At: sig.At}); err != nil {
-				return h, err
+			if ok, still, err = s.Authn.Stands(x.ctx, authn.Given{Customer: sig.Customer, Credential: sig.Credential, Session: sig.Session, At: sig.At, Channel: x.t.Channel}); err != nil {
+				return h, nil, err
 			}
-			x.effects = append(x.effects, still...)
+			x.effects = append(append(x.effects, still...), parties.RequireCustomer{ID: c.ID, Version: c.Version})
 		}
 		if !ok {
-			x.t.step(x.now, x.t.State, "signature-void", sig.Customer)
+			x.t.step(x.now, x.t.State, EventVoid, sig.Customer)
 			x.t.Asked = without(x.t.Asked, sig.Customer)
 			continue
 		}
-		kept = append(kept, sig)
+		kept, signed = append(kept, sig), append(signed, c)
 	}
 	x.t.Signatures = kept
-	return h, nil
+	return h, signed, nil
 }
 
 // sign takes a proof and reports whether the payment needs no further one.
 func (x *draft) sign(a authn.Attempt, p authn.Proof) (complete bool, err error) {
-	if x.t.Holder == "" {
-		x.t.ACR, x.t.Shown, x.t.AMR = string(p.ACR), p.Shown, p.AMR
-		x.t.Signature, err = x.sealed(SignaturePlace(x.t.ID), p.Signature)
-		return true, err
-	}
-	// Who made the payment need not sign it, but nobody pays for one who was stopped.
+	// Nobody pays for one who was stopped since he made the payment, whether he signs it
+	// himself or not.
 	if !x.customer.Serves(x.t.Channel, x.t.CreatedAt) {
 		return false, authn.ErrNotPending
 	}
 	x.effects = append(x.effects, parties.RequireCustomer{ID: x.customer.ID, Version: x.customer.Version})
-	h, err := x.recount()
+	if x.t.Holder == "" {
+		if err := x.stillHisOwn(); err != nil {
+			return false, err
+		}
+		x.t.ACR, x.t.Shown, x.t.AMR = string(p.ACR), p.Shown, p.AMR
+		x.t.Signature, err = x.sealed(SignaturePlace(x.t.ID), p.Signature)
+		return true, err
+	}
+	h, signed, err := x.recount()
 	if err != nil {
 		return false, err
 	}
-	if !h.Signs(a.Customer) || x.t.SignatureOf(a.Customer) != nil {
+	who, err := x.service.Store.Customer(x.ctx, a.Customer)
+	if err != nil {
+		return false, problem.Away(err)
+	}
+	if !h.Signs(who.ID) || x.t.SignatureOf(who.ID) != nil || slices.ContainsFunc(signed, who.SamePerson) {
 		return false, authn.ErrNotPending
 	}
+	x.effects = append(x.effects, parties.RequireCustomer{ID: who.ID, Version: who.Version})
 	sig := Signature{
 		Customer: a.Customer, Attempt: a.ID, Credential: p.Credential.ID, Session: a.Session, At: p.At.UTC(),
 		ACR: string(p.ACR), Shown: p.Shown, AMR: p.AMR, SHA256: a.SHA256,
@@ -237,6 +262,22 @@ func (x *draft) sign(a authn.Attempt, p authn.Proof) (complete bool, err error) 
 	x.t.ACR, x.t.Shown, x.t.AMR = weakest(x.t.Signatures)
 	x.d.Linked, x.t.SHA256 = x.d.Texts[a.Customer], a.SHA256
 	return true, nil
+}
+
+// stillHisOwn refuses a payment that was begun for the customer's own account, by his own
+// id, when there is a holder of that id by now: for a holder its signers sign.
+func (x *draft) stillHisOwn() error {
+	if x.d.Holder == "" {
+		return nil
+	}
+	switch _, err := x.service.Store.Holder(x.ctx, x.d.Holder); {
+	case err == nil:
+		return authn.ErrNotPending
+	case !errors.Is(err, parties.ErrNotFound):
+		return problem.Away(err)
+	}
+	x.effects = append(x.effects, parties.RequireNoHolder{ID: x.d.Holder})
+	return nil
 }
 
 // sealed seals what a card has signed, if it has.

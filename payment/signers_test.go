@@ -50,6 +50,9 @@ func (c *company) put(rules []parties.SigningRule, people ...*payer) {
 	for _, p := range people {
 		cmd.Signers = append(cmd.Signers, p.customer.ID)
 	}
+	if h, err := c.b.Store.Holder(c.t.Context(), c.id); err == nil {
+		cmd.Replaces = h.Version
+	}
 	if _, _, err := c.b.Parties.PutHolder(c.t.Context(), cmd); err != nil {
 		c.t.Fatal(err)
 	}

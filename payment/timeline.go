@@ -20,6 +20,7 @@ const (
 	EventLocked     = "credential-locked" // by the last of them
 	EventUnanswered = "challenge-expired" // without a proof
 	EventReleased   = "released"          // by the bank's security: it asks for its proof again
+	EventVoid       = "signature-void"    // of one who may not sign any more, or whose token is out of use
 )
 
 // challenged notes that a text was put before the customer.
@@ -109,7 +110,7 @@ func (s Step) named(i int, was State) string {
 		return EventCreated
 	case was == Held && s.State == PendingProof:
 		return EventReleased
-	case was == s.State && slices.Contains([]string{"signed", "signature-void", "more-needed"}, s.Reason):
+	case was == s.State && slices.Contains([]string{"signed", EventVoid, "more-needed"}, s.Reason):
 		return s.Reason
 	}
 	return string(s.State)

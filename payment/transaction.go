@@ -80,6 +80,7 @@ type Transaction struct {
 type Reservation struct {
 	Key    string `json:"key"`
 	Amount int64  `json:"amount"`
+	Owner  string `json:"owner,omitempty"` // in whose record it is; "": that of the payment's customer
 }
 
 // Step is one line of the transaction's history (clause 5.15).
@@ -132,7 +133,7 @@ type Store interface {
 	Transactions(ctx context.Context, f Filter, cursor string, limit int) (items []Transaction, next string, err error)
 	Limits(ctx context.Context, customer string) (Limits, error)
 	// HeldDue returns at most max held transactions whose DueAt has come, the oldest
-	// first.
+	// first. Those that are damaged are told in the error, beside the others.
 	HeldDue(ctx context.Context, now time.Time, max int) ([]Transaction, error)
 	// HeldCount counts the held transactions that have a DueAt, those that are Late
 	// apart.

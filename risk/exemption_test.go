@@ -251,3 +251,25 @@ func TestClause5_6_TimeBoxedRulesAndScores(t *testing.T) {
 		t.Errorf("a rule without an end: %+v", r)
 	}
 }
+
+// Clause 5.6: of a payment that is decided again later, parts with a time are judged by
+// the later moment and everything else by the first one.
+func TestClause5_6_TimesAreThoseOfThePresent(t *testing.T) {
+	noon := time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
+	always := asked(func(f risk.Facts) (bool, error) { return f["hour"] == int64(12), nil })
+	p := bands()
+	p.Scores = []risk.Score{{Code: "score", Points: 7, When: always, From: noon.Add(time.Minute)}}
+	p.Rules = []risk.Rule{
+		{Code: "ended", Demand: risk.Demand{Decision: risk.Held}, When: always, Until: noon.Add(time.Minute)},
+		{Code: "off", Demand: risk.Demand{Shown: "agent"}, When: always},
+	}
+	p.Exceptions = []risk.Exception{{Code: "e", Rule: "off", When: always, From: noon, Until: noon.Add(time.Minute)}}
+	in := risk.Payment{Minor: 100_00, Currency: "AZN", At: noon, Signals: all}
+	if r := p.Payment(in); codes(r) != "ended e" || r.Decision != risk.Held {
+		t.Errorf("at noon: %s, %v", r.Decision, codes(r))
+	}
+	in.InForce = noon.Add(2 * time.Hour)
+	if r := p.Payment(in); codes(r) != "score off proof-needed" || r.Decision != risk.StepUp || r.Shown != "agent" || r.Score != 7 {
+		t.Errorf("later: %s, %v", r.Decision, codes(r))
+	}
+}

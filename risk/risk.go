@@ -7,6 +7,7 @@ package risk
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -68,6 +69,7 @@ type Payment struct {
 	Currency      string
 	Rates         Rates     // of the day; AZN needs none
 	At            time.Time // in the bank's zone: the hour is that of its clock
+	InForce       time.Time // parts of the policy that are for a time are judged by it; zero: by At
 	Signals       Signals
 	Facts         Facts // by the names of Terms; amount, currency, score, hour, weekday and country are filled here
 	LowValueCount int64 // exempt payments since the last proof
@@ -88,16 +90,26 @@ type Result struct {
 	Facts     Facts // what conditions were asked about
 }
 
-// Signals scores what is known of the surroundings; both ceremonies use it.
+// Signals scores what is known of the surroundings; both ceremonies use it. An address
+// or a country that is none is as good as missing.
 func (p Policy) Signals(s Signals) (int, []Reason) {
 	score, reasons := 0, []Reason{}
-	for _, m := range []struct{ value, name string }{
-		{s.IP, "ip"}, {s.UserAgent, "user_agent"}, {s.DeviceID, "device_id"}, {s.Country, "country"},
+	_, fault := netip.ParseAddr(s.IP)
+	for _, m := range []struct {
+		value, name string
+		sound       bool
+	}{
+		{s.IP, "ip", fault == nil}, {s.UserAgent, "user_agent", true}, {s.DeviceID, "device_id", true}, {s.Country, "country", iso3166(s.Country)},
 	} {
-		if m.value == "" {
-			score += p.MissingSignal
-			reasons = append(reasons, Reason{"signal-missing", "the front end did not send " + m.name})
+		if m.value != "" && m.sound {
+			continue
 		}
+		score += p.MissingSignal
+		text := "the front end did not send " + m.name
+		if m.value != "" {
+			text = "what the front end sent as " + m.name + " is none"
+		}
+		reasons = append(reasons, Reason{"signal-missing", text})
 	}
 	return min(score, MaxScore), reasons
 }
@@ -105,7 +117,7 @@ func (p Policy) Signals(s Signals) (int, []Reason) {
 // Payment decides on one payment.
 func (p Policy) Payment(in Payment) Result {
 	facts, rated := in.facts()
-	score, reasons, sound := p.points(in.Signals, facts, in.At)
+	score, reasons, sound := p.points(in.Signals, facts, in.spans())
 	return p.decide(in, facts, rated, score, reasons, sound)
 }
 
@@ -114,6 +126,14 @@ func (p Policy) Payment(in Payment) Result {
 func (p Policy) PaymentAt(in Payment, score int) Result {
 	facts, rated := in.facts()
 	return p.decide(in, facts, rated, score, []Reason{}, true)
+}
+
+// spans is the time by which the parts of a policy that are for a time are judged.
+func (in Payment) spans() time.Time {
+	if in.InForce.IsZero() {
+		return in.At
+	}
+	return in.InForce
 }
 
 // points is the score: what the signals give, and each condition that holds or
@@ -153,7 +173,7 @@ func (p Policy) decide(in Payment, facts Facts, rated bool, score int, reasons [
 	}
 	quiet := true // no rule asks for anything
 	for _, r := range p.Rules {
-		if !within(r.From, r.Until, in.At) {
+		if !within(r.From, r.Until, in.spans()) {
 			continue
 		}
 		holds, err := try(r.When, facts)
@@ -161,7 +181,7 @@ func (p Policy) decide(in Payment, facts Facts, rated bool, score int, reasons [
 			continue
 		}
 		sound = sound && !failed(err)
-		if e, off := p.excepts(r.Code, facts, in.At); off {
+		if e, off := p.excepts(r.Code, facts, in.spans()); off {
 			reasons = append(reasons, Reason{e.Code, e.Text})
 			continue
 		}

@@ -127,3 +127,50 @@ func TestEveryReasonHasAText(t *testing.T) {
 		t.Error("a code that nobody has has a text")
 	}
 }
+
+// Two results of one payment are raised to the stronger one in every respect, whichever
+// comes first, and what is not exempt by one is not exempt.
+func TestResultsAreRaised(t *testing.T) {
+	why := func(codes ...string) (out []risk.Reason) {
+		for _, c := range codes {
+			out = append(out, risk.Reason{Code: c})
+		}
+		return out
+	}
+	exempt := risk.Result{Decision: risk.Approved, Shown: "none", Exemption: "low_value", Score: 5, Reasons: why("s")}
+	proof := risk.Result{Decision: risk.StepUp, ACR: "linked", Shown: "agent", Score: 3, Reasons: why("a", "proof-needed")}
+	held := risk.Result{Decision: risk.Held, ACR: "strong", Shown: "none", Score: 40, Reasons: why("a", "night")}
+	for _, c := range []struct {
+		a, b, want risk.Result
+		codes      [2]string
+	}{
+		{exempt, exempt, exempt, [2]string{"s", "s"}},
+		{exempt, proof, risk.Result{Decision: risk.StepUp, ACR: "linked", Shown: "agent", Score: 5}, [2]string{"s a proof-needed", "a proof-needed s"}},
+		{proof, held, risk.Result{Decision: risk.Held, ACR: "linked", Shown: "agent", Score: 40}, [2]string{"a night", "a night"}},
+	} {
+		for i, got := range []risk.Result{c.a.Raised(c.b), c.b.Raised(c.a)} {
+			if got.Outcome() != c.want.Outcome() || got.Score != c.want.Score || codes(got) != c.codes[i] {
+				t.Errorf("%s and %s: %+v", c.a.Decision, c.b.Decision, got)
+			}
+		}
+	}
+	if len(proof.Reasons) != 2 || len(held.Reasons) != 2 {
+		t.Error("a result was changed")
+	}
+}
+
+// An address or a country that is none gives the points of one that was left out.
+func TestClause5_24_ASignalThatIsNoneIsMissing(t *testing.T) {
+	p := risk.Policy{MissingSignal: 7}
+	for _, c := range []struct {
+		s    risk.Signals
+		want int
+	}{
+		{all, 0}, {risk.Signals{}, 28}, {risk.Signals{IP: "::ffff:192.0.2.1", UserAgent: "u", DeviceID: "d", Country: "IR"}, 0},
+		{risk.Signals{IP: "192.0.2.1:4711", UserAgent: "u", DeviceID: "d", Country: "IR"}, 7}, {risk.Signals{IP: "a, b", UserAgent: "u", DeviceID: "d", Country: "ir"}, 14},
+	} {
+		if got, reasons := p.Signals(c.s); got != c.want || len(reasons) != c.want/7 {
+			t.Errorf("%+v: %d points, %v", c.s, got, reasons)
+		}
+	}
+}

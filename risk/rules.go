@@ -3,6 +3,7 @@ package risk
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -80,6 +81,26 @@ func (d Demand) raised(by Demand) Demand {
 		d.Shown = by.Shown
 	}
 	return d
+}
+
+// Raised is the stronger of two results, member by member, with the reasons of both.
+func (r Result) Raised(by Result) Result {
+	d := Demand{r.Decision, r.ACR, r.Shown}.raised(Demand{by.Decision, by.ACR, by.Shown})
+	r.Decision, r.ACR, r.Shown, r.Score = d.Decision, d.ACR, d.Shown, max(r.Score, by.Score)
+	if r.Decision != Approved {
+		r.Exemption = ""
+	}
+	reasons := slices.Clone(r.Reasons)
+	for _, reason := range by.Reasons {
+		if !slices.ContainsFunc(reasons, func(was Reason) bool { return was.Code == reason.Code }) {
+			reasons = append(reasons, reason)
+		}
+	}
+	if r.Decision == Held || r.Decision == Rejected { // a proof is not what it waits for
+		reasons = slices.DeleteFunc(reasons, func(reason Reason) bool { return reason.Code == "proof-needed" })
+	}
+	r.Reasons = reasons
+	return r
 }
 
 // AsksLess reports whether a result asks for less than another one in any

@@ -38,9 +38,12 @@ const late = time.Minute
 // Check refuses what cannot be adopted, before anybody is asked to approve it; with
 // every fault of the text.
 func (b *Book) Check(cmd AdoptCommand) (risk.Policy, error) {
-	p, err := b.check(cmd)
+	p, err := readable(cmd)
+	if err == nil {
+		err = b.held.Load().admits(p.Version, b.Base.Version)
+	}
 	if err != nil {
-		return p, err
+		return risk.Policy{}, err
 	}
 	var c problem.Check
 	now := b.Now()
@@ -49,24 +52,37 @@ func (b *Book) Check(cmd AdoptCommand) (risk.Policy, error) {
 	return p, c.Err()
 }
 
-// check is what must hold when a policy is adopted, too.
-func (b *Book) check(cmd AdoptCommand) (risk.Policy, error) {
+// The years in which a policy may come into force, in UTC: those of every format in
+// which its time is written.
+const firstYear, lastYear = 2000, 9000
+
+// readable is what a policy needs by itself.
+func readable(cmd AdoptCommand) (risk.Policy, error) {
 	p, faults := parse(cmd.YAML)
 	var c problem.Check
 	for _, f := range faults {
 		c.Unless(false, f.Field, f.Message)
 	}
 	c.Unless(printable(cmd.Board), "board_decision", "needs the number of the decision of the bank's board: 1 to 64 printable characters (clause 5.2)")
-	c.Unless(len(faults) > 0 || cmd.From.Equal(p.From), "effective_from", "needs to be the effective_from of the text: "+p.From.Format(time.RFC3339))
+	if year := cmd.From.UTC().Year(); year < firstYear || year > lastYear {
+		c.Unless(false, "effective_from", fmt.Sprintf("needs a year from %d to %d", firstYear, lastYear))
+	} else {
+		c.Unless(len(faults) > 0 || cmd.From.Equal(p.From), "effective_from", "needs to be the effective_from of the text: "+p.From.Format(time.RFC3339))
+	}
 	if err := c.Err(); err != nil {
 		return risk.Policy{}, err
 	}
-	if highest := b.highest(); p.Version <= highest {
-		return risk.Policy{}, problem.New(problem.Conflict, fmt.Sprintf("the policy says version %d, and %d is there; the next is %d: a version means one text for ever", p.Version, highest, highest+1))
-	} else if p.Version > highest+widest {
-		return risk.Policy{}, problem.New(problem.Conflict, fmt.Sprintf("the policy says version %d; the next is %d, and a gap wider than %d would leave no numbers for those to come", p.Version, highest+1, widest))
-	}
 	return p, nil
+}
+
+// admits refuses a version that is not the next one to come.
+func (p *pages) admits(version, base int) error {
+	if highest := p.highest(base); version <= highest {
+		return problem.New(problem.Conflict, fmt.Sprintf("the policy says version %d, and %d is there; the next is %d: a version means one text for ever", version, highest, highest+1))
+	} else if version > highest+widest {
+		return problem.New(problem.Conflict, fmt.Sprintf("the policy says version %d; the next is %d, and a gap wider than %d would leave no numbers for those to come", version, highest+1, widest))
+	}
+	return nil
 }
 
 // parse reads a policy; its faults are those of the member yaml.
@@ -98,17 +114,22 @@ type Adoption struct {
 }
 
 // Adopt stores a policy. It is checked again: by the time it is approved another one
-// may have its version.
+// may have its version. What the version is checked against is what the swap of the
+// head is made upon, so no version gets in between.
 func (b *Book) Adopt(ctx context.Context, cmd AdoptCommand) (Adoption, error) {
-	if err, _ := b.refresh(ctx); err != nil {
-		return Adoption{}, problem.Away(err)
-	}
-	p, err := b.check(cmd)
+	p, err := readable(cmd)
 	if err != nil {
 		return Adoption{}, err
 	}
-	warnings := trial(p)
-	head := b.held.Load().head
+	warnings := b.trial(ctx, p)
+	if err, _ := b.refresh(ctx); err != nil {
+		return Adoption{}, problem.Away(err)
+	}
+	there := b.held.Load()
+	if err := there.admits(p.Version, b.Base.Version); err != nil {
+		return Adoption{}, err
+	}
+	head := there.head
 	head.Versions, head.Version = append(slices.Clone(head.Versions), p.Version), head.Version+1
 	rec := Policy{
 		Version: p.Version, YAML: cmd.YAML, From: p.From.UTC(), Board: cmd.Board, Maker: cmd.Caller.ID, Checker: cmd.Checker, Approval: cmd.Approval, At: b.Now().UTC(),
@@ -121,7 +142,7 @@ func (b *Book) Adopt(ctx context.Context, cmd AdoptCommand) (Adoption, error) {
 	}
 	b.turn(ctx)
 	if r.Outcome != settle.Done {
-		return Adoption{}, b.overtaken(cmd)
+		return Adoption{}, b.overtaken(p.Version)
 	}
 	return Adoption{Policy: rec, Warnings: warnings}, nil
 }
@@ -129,22 +150,39 @@ func (b *Book) Adopt(ctx context.Context, cmd AdoptCommand) (Adoption, error) {
 // trialFor is how long whoever adopts a policy waits for its trial.
 const trialFor = 2 * time.Second
 
-// trial is policy.Check within bounds: a long policy is not kept from being adopted by
-// what only warns.
-func trial(p risk.Policy) []string {
+// trial is policy.CheckUntil within bounds: no policy is kept from being adopted by
+// what only warns. One is tried at a time.
+func (b *Book) trial(ctx context.Context, p risk.Policy) []string {
+	ctx, cancel := context.WithTimeout(ctx, trialFor)
+	defer cancel()
+	select {
+	case b.trying <- struct{}{}:
+	case <-ctx.Done():
+		return []string{"other policies are being tried; run `mohur policy check`"}
+	}
 	found := make(chan []string, 1)
-	go func() { found <- policy.Check(p) }()
+	go func() {
+		defer func() {
+			if recover() != nil {
+				found <- []string{"the trial over amounts and scores failed; run `mohur policy check` and report what it says"}
+			}
+			<-b.trying
+		}()
+		found <- b.check(p, func() bool { return ctx.Err() != nil })
+	}()
 	select {
 	case warnings := <-found:
-		return warnings
-	case <-time.After(trialFor):
-		return []string{"the trial over amounts and scores takes longer than an answer may; run `mohur policy check`"}
+		if ctx.Err() == nil {
+			return warnings
+		}
+	case <-ctx.Done():
 	}
+	return []string{"the trial over amounts and scores takes longer than an answer may; run `mohur policy check`"}
 }
 
 // overtaken says why a policy was not adopted although nothing stood against it.
-func (b *Book) overtaken(cmd AdoptCommand) error {
-	if _, err := b.check(cmd); err != nil {
+func (b *Book) overtaken(version int) error {
+	if err := b.held.Load().admits(version, b.Base.Version); err != nil {
 		return err
 	}
 	return problem.New(problem.Conflict, "another policy was changed meanwhile; send it again")

@@ -30,6 +30,8 @@ type Book struct {
 	compared time.Time  // when the stored versions were last compared with those in memory
 	held     atomic.Pointer[pages]
 	reached  atomic.Int64 // the highest stored version that was in force; a clock set back does not undo it
+	trying   chan struct{}
+	check    func(p risk.Policy, stop func() bool) []string // policy.CheckUntil; tests set others
 }
 
 // Options are what a book is made of. Every member is needed, unless it says otherwise.
@@ -71,8 +73,10 @@ type pages struct {
 	editions []Edition // rising; those that have been in force before the first one are left out
 	shadow   *risk.Policy
 	shadowBy Shadow
-	rates    Rates
-	quotes   []quoted
+	// unshadowed says why the shadow policy that should be there is none.
+	unshadowed error
+	rates      Rates
+	quotes     []quoted
 }
 
 // errUnusable says that what is stored cannot be what decides.
@@ -89,7 +93,7 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	if o.MaxAge == 0 {
 		o.MaxAge = DefaultMaxAge
 	}
-	b := &Book{Options: o}
+	b := &Book{Options: o, trying: make(chan struct{}, 1), check: policy.CheckUntil}
 	policies, rates := b.refresh(ctx)
 	if policies != nil {
 		return nil, fmt.Errorf("policy: %w", policies)
@@ -147,13 +151,12 @@ func (b *Book) at(now time.Time) Edition {
 	return Edition{Rules: b.Base}
 }
 
-// highest is the highest version there is.
-func (b *Book) highest() int {
-	highest := b.Base.Version
-	for _, v := range b.held.Load().head.Versions {
-		highest = max(highest, v)
+// highest is the highest version there is, over that of the base.
+func (p *pages) highest(base int) int {
+	for _, v := range p.head.Versions {
+		base = max(base, v)
 	}
-	return highest
+	return base
 }
 
 // Version returns a stored version, or the base as a record of its own.
@@ -205,8 +208,11 @@ func (b *Book) refresh(ctx context.Context) (policies, others error) {
 	if err != nil {
 		return errors.Join(err, b.tell(ctx, err)), nil
 	}
-	if others = b.readRates(ctx, &next, old); others != nil {
-		others = errors.Join(others, b.tell(ctx, others))
+	if next.unshadowed != nil {
+		others = errors.Join(next.unshadowed, b.tell(ctx, next.unshadowed))
+	}
+	if err := b.readRates(ctx, &next, old); err != nil {
+		others = errors.Join(others, err, b.tell(ctx, err))
 	}
 	b.held.Store(&next)
 	if err := b.compare(ctx, next); err != nil {
@@ -250,7 +256,7 @@ func (b *Book) read(ctx context.Context, old *pages) (next pages, err error) {
 	case next.head.Version < old.head.Version:
 		return next, unusable("the list of versions is an older one that was put back")
 	case next.head.Version == old.head.Version:
-		next.editions, next.shadow, next.shadowBy = old.editions, old.shadow, old.shadowBy
+		next.editions, next.shadow, next.shadowBy, next.unshadowed = old.editions, old.shadow, old.shadowBy, old.unshadowed
 		return next, nil
 	}
 	return next, b.follow(ctx, &next, old)
@@ -266,6 +272,11 @@ func (b *Book) begin(ctx context.Context, next *pages) error {
 	if !slices.Equal(lie, next.head.Versions) {
 		return unusable("the versions %v are there, and there should be %v", lie, next.head.Versions)
 	}
+	if next.head.Version == 0 {
+		if err := b.never(ctx, next); err != nil {
+			return err
+		}
+	}
 	now := b.Now()
 	for _, v := range slices.Backward(next.head.Versions) {
 		e, err := b.edition(ctx, v)
@@ -278,6 +289,9 @@ func (b *Book) begin(ctx context.Context, next *pages) error {
 		}
 	}
 	slices.Reverse(next.editions)
+	if err := b.clock(ctx, next.editions); err != nil {
+		return err
+	}
 	if slices.Contains(next.head.Versions, b.Base.Version) { // whether or not it will ever be in force again
 		if _, err := b.edition(ctx, b.Base.Version); err != nil {
 			return err
@@ -292,14 +306,19 @@ func (b *Book) follow(ctx context.Context, next, old *pages) error {
 		return unusable("the versions %v are gone from %v", old.head.Versions, next.head.Versions)
 	}
 	next.editions = slices.Clone(old.editions)
+	highest := old.highest(0)
 	for _, v := range next.head.Versions[len(old.head.Versions):] {
+		if v <= highest {
+			return unusable("version %d was adopted after %d", v, highest)
+		}
+		highest = v
 		e, err := b.edition(ctx, v)
 		if err != nil {
 			return err
 		}
 		next.editions = append(next.editions, e)
 	}
-	next.shadow, next.shadowBy = old.shadow, old.shadowBy
+	next.shadow, next.shadowBy, next.unshadowed = old.shadow, old.shadowBy, old.unshadowed
 	if next.head.Shadow == old.head.Shadow {
 		return nil
 	}
@@ -328,14 +347,24 @@ func (b *Book) edition(ctx context.Context, version int) (Edition, error) {
 	return Edition{Rules: rules, Record: rec}, nil
 }
 
-// readShadow reads the shadow policy. One that cannot be compiled any more is none:
-// it decides nothing.
+// readShadow reads the shadow policy. One that cannot be compiled any more is none, and
+// so is one that is not as it was written: it decides nothing.
 func (b *Book) readShadow(ctx context.Context, next *pages) error {
-	next.shadow, next.shadowBy = nil, Shadow{}
+	next.shadow, next.shadowBy, next.unshadowed = nil, Shadow{}, nil
 	if next.head.Shadow == 0 {
 		return nil
 	}
-	rec, err := optional(b.Store.ShadowPolicy(ctx))
+	rec, err := b.Store.ShadowPolicy(ctx)
+	switch {
+	case errors.Is(err, parties.ErrNotFound):
+		err = unusable("the shadow policy is gone")
+	case err == nil && rec.Version < next.head.Shadow:
+		err = unusable("the shadow policy is an older one that was put back")
+	}
+	if spoilt(err) {
+		next.unshadowed = err
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,10 @@ import (
 // week-end.
 const DefaultMaxAge = 96 * time.Hour
 
+// apart is how long after a rate the next one is a change of its own, if the bank's
+// day is another one by then. What follows sooner, also over midnight, is one change.
+const apart = 12 * time.Hour
+
 // Rates are the rates of exchange as they stand: of each currency the newest.
 type Rates struct {
 	Date     string           `json:"date"` // of the newest, the bank's day
@@ -37,9 +41,10 @@ type Rates struct {
 
 // Quote is what one unit of a currency is worth.
 type Quote struct {
-	Rate   string `json:"rate"` // AZN, decimal text
-	Date   string `json:"date"`
-	Before string `json:"before"` // what a further change on the same day is measured against
+	Rate   string    `json:"rate"` // AZN, decimal text
+	Date   string    `json:"date"`
+	Before string    `json:"before"`      // what a further change of the same sitting is measured against
+	At     time.Time `json:"at,omitzero"` // when it was set, by the server's clock; zero: nobody knows
 }
 
 // SaveRates writes the rates if the stored ones have the version before them.
@@ -170,7 +175,7 @@ func (b *Book) checkRates(cmd RatesCommand, stand Rates) error {
 	c.Unless(printable(cmd.Source), "source", "needs to say whose rates they are: 1 to 64 printable characters")
 	c.Unless(len(cmd.Rates) > 0, "rates", "needs at least one currency")
 	for _, currency := range slices.Sorted(maps.Keys(cmd.Rates)) {
-		name := currency[:min(len(currency), 8)]
+		name := fmt.Sprintf("%.8s", currency) // by characters
 		_, known := b.Places(currency)
 		c.Unless(known && currency != risk.Home, "rates."+name, "is not a currency with a rate; it needs to be an ISO 4217 code that the server knows, such as USD")
 		_, ok := micros(cmd.Rates[currency])
@@ -180,19 +185,20 @@ func (b *Book) checkRates(cmd RatesCommand, stand Rates) error {
 }
 
 // Jumps lists the currencies whose rate waits for a second person: it differs by more
-// than a tenth from that of the day before, or there was none to compare it with.
+// than a tenth from the last one that was set on a day before, by the server's clock,
+// or there was none to compare it with.
 func (b *Book) Jumps(ctx context.Context, cmd RatesCommand) ([]string, error) {
 	stand, err := optional(b.Store.ExchangeRates(ctx))
 	if err != nil {
 		return nil, problem.Away(err)
 	}
-	return jumps(cmd, stand), nil
+	return b.jumps(cmd, stand, b.Now()), nil
 }
 
-func jumps(cmd RatesCommand, stand Rates) []string {
+func (b *Book) jumps(cmd RatesCommand, stand Rates, now time.Time) []string {
 	var out []string
 	for _, currency := range slices.Sorted(maps.Keys(cmd.Rates)) {
-		was, had := micros(stand.Quotes[currency].measure(cmd.Date))
+		was, had := micros(b.measure(stand.Quotes[currency], now))
 		is, ok := micros(cmd.Rates[currency])
 		if !had || !ok || far(was, is) {
 			out = append(out, currency)
@@ -201,10 +207,11 @@ func jumps(cmd RatesCommand, stand Rates) []string {
 	return out
 }
 
-// measure is what a rate of that day is compared with: many small steps on one day
-// are one step.
-func (q Quote) measure(date string) string {
-	if q.Date == date {
+// measure is what a rate that is set now is compared with: many small steps in one
+// sitting are one step, whatever days they are said to be of.
+func (b *Book) measure(q Quote, now time.Time) string {
+	same := now.In(b.Zone).Format(time.DateOnly) == q.At.In(b.Zone).Format(time.DateOnly)
+	if q.At.IsZero() || same || now.Sub(q.At) < apart {
 		return q.Before
 	}
 	return q.Rate
@@ -226,12 +233,13 @@ func (b *Book) SetRates(ctx context.Context, cmd RatesCommand) (Rates, error) {
 	if err := b.checkRates(cmd, stand); err != nil {
 		return Rates{}, err
 	}
-	if j := jumps(cmd, stand); len(j) > 0 && !cmd.TwoSaid {
+	now := b.Now()
+	if j := b.jumps(cmd, stand, now); len(j) > 0 && !cmd.TwoSaid {
 		return Rates{}, problem.New(problem.Conflict, fmt.Sprintf("the rates were changed meanwhile, and %s now waits for a second person; send them again", strings.Join(j, ", ")))
 	}
 	next := Rates{
 		Date: cmd.Date, Quotes: maps.Clone(stand.Quotes), Source: cmd.Source, By: cmd.Caller.ID, Checker: cmd.Checker, Approval: cmd.Approval,
-		At: b.Now().UTC(), Version: stand.Version + 1,
+		At: now.UTC(), Version: stand.Version + 1,
 	}
 	if next.Quotes == nil {
 		next.Quotes = map[string]Quote{}
@@ -239,7 +247,7 @@ func (b *Book) SetRates(ctx context.Context, cmd RatesCommand) (Rates, error) {
 	changes := map[string]Change{}
 	for currency, rate := range cmd.Rates {
 		was := stand.Quotes[currency]
-		q := Quote{Rate: rate, Date: cmd.Date, Before: was.measure(cmd.Date)}
+		q := Quote{Rate: rate, Date: cmd.Date, Before: b.measure(was, now), At: now.UTC()}
 		if cmd.TwoSaid {
 			q.Before = rate
 		}

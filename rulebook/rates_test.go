@@ -115,15 +115,51 @@ func TestClause5_18_AFarRateWaitsForASecondPerson(t *testing.T) {
 	waits(rates(day, "USD", "1.529999"), "USD")
 	waits(rates(day, "USD", "1.7000", "EUR", "1.1", "GBP", "2"), "GBP")
 	waits(rates(day, "USD", "1.8700"))
+	b.Clock.Forward(24 * time.Hour)
 	next := today(b, -1)
 	waits(rates(next, "USD", "2.0570"))
-	waits(rates(next, "USD", "2.2000"), "USD") // against the day before, not against the last step
+	waits(rates(next, "USD", "2.2000"), "USD")        // against the day before, not against the last step
+	waits(rates(today(b, 0), "USD", "2.2000"), "USD") // whatever day it is said to be of
 	set(t, b, two(rates(next, "USD", "2.2000")))
 	waits(rates(next, "USD", "2.4200"))
 	waits(rates(next, "EUR", "9.0000"), "EUR")
 	if n := b.Count("rates.set", "", ""); n != 7 {
 		t.Errorf("%d in the log", n)
 	}
+}
+
+// One person who sends many lists, each of a later day and each within a tenth of the
+// last, moves a rate by a tenth and no further: on one day, over midnight, and with a
+// clock that is set back.
+func TestClause5_18_StatedDaysDoNotMoveARateFurther(t *testing.T) {
+	b := banktest.New(t)
+	first := time.Date(2031, 3, 1, 23, 0, 0, 0, b.Book.Zone) // an hour before midnight
+	b.Clock.Forward(first.Sub(b.Clock.Now()))
+	set(t, b, two(rates(today(b, -9), "USD", "1.0000")))
+	set(t, b, rates(today(b, -8), "USD", "0.9000"))
+	further := func(when string, day int, past ...string) {
+		t.Helper()
+		for _, rate := range past {
+			cmd := rates(today(b, day), "USD", rate)
+			if far, err := b.Book.Jumps(t.Context(), cmd); err != nil || len(far) != 1 {
+				t.Errorf("%s: %v waits, %v", when, far, err)
+			}
+			if _, err := b.Book.SetRates(t.Context(), cmd); !problem.Is(err, problem.Conflict) {
+				t.Errorf("%s: one person sets %s: %v", when, rate, err)
+			}
+		}
+	}
+	further("on one day", -7, "0.8999", "1.1001")
+	b.Clock.Forward(2 * time.Hour)
+	further("over midnight", 0, "0.8999", "1.1001")
+	set(t, b, rates(today(b, -1), "USD", "0.9100"))
+	b.Clock.Forward(-2 * time.Hour)
+	further("with the clock set back", 0, "0.8999", "1.1001")
+	b.Clock.Forward(13 * time.Hour)
+	further("later the same day", 0, "0.8999", "1.1001")
+	b.Clock.Forward(24 * time.Hour)
+	set(t, b, rates(today(b, 0), "USD", "0.8200"))
+	further("on the next day", 0, "0.8189", "1.0011")
 }
 
 func TestRatesThatCannotBeSet(t *testing.T) {

@@ -15,6 +15,8 @@ import (
 	"encoding/hex"
 	"strconv"
 	"time"
+
+	"mohur/audit"
 )
 
 // Policy is one version as it was adopted. It is written once and stays.
@@ -95,4 +97,7 @@ type Store interface {
 	PolicyHead(ctx context.Context) (Head, error)
 	ShadowPolicy(ctx context.Context) (Shadow, error)
 	ExchangeRates(ctx context.Context) (Rates, error)
+	// Tail and Entries read the audit log as audit.Store has it.
+	Tail(ctx context.Context) (next uint64, err error)
+	Entries(ctx context.Context, from uint64, limit int) ([]audit.Entry, error)
 }

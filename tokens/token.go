@@ -49,6 +49,7 @@ type Token struct {
 	Credentials  []string  `json:"credentials"`
 	Former       []string  `json:"former,omitempty"`  // credentials it had before it was wiped and filled anew
 	Pending      *Pending  `json:"pending,omitempty"` // a FIDO2 key that is being registered on it
+	Proof        *Proof    `json:"proof,omitempty"`   // what the last enrolment on it was proven with
 	Channel      string    `json:"channel,omitempty"` // of the activation secret that an app or key was enrolled with; "": none, an authentication
 	History      []Change  `json:"history"`
 	CreatedAt    time.Time `json:"created_at"`

@@ -122,7 +122,7 @@ func defaults() *Config {
 	c.Audit.Node, c.Audit.Every, c.Audit.Interval = "main", 1000, time.Second
 	c.Session.Idle, c.Session.Absolute, c.Session.Token, c.Session.Reauth = 5*time.Minute, 12*time.Hour, 5*time.Minute, time.Hour
 	c.Rates.MaxAge = rulebook.DefaultMaxAge
-	c.Payment.DecisionBudget, c.Payment.KeepDecisions = 50*time.Millisecond, 400*24*time.Hour
+	c.Payment.DecisionBudget, c.Payment.KeepDecisions = 250*time.Millisecond, 400*24*time.Hour
 	c.Payment.PayeeCooling = 24 * time.Hour
 	c.Session.Max, c.Session.Nonce, c.Session.Window = 5, true, time.Minute
 	c.Auth.Attempt, c.Auth.FloorPIN, c.Auth.FloorRefusal, c.Auth.FloorBegin = 5*time.Minute, 150*time.Millisecond, 25*time.Millisecond, 10*time.Millisecond

@@ -34,6 +34,9 @@ func newDecisionMetrics(r *prometheus.Registry) *decisionMetrics {
 
 func (m *decisionMetrics) observe(j payment.Judged) {
 	m.seconds.WithLabelValues(strconv.Itoa(j.Policy)).Observe(j.Took.Seconds())
+	if j.Again {
+		return
+	}
 	m.made.WithLabelValues(string(j.Decision), j.Exemption).Inc()
 	if j.Shadow != "" {
 		m.shadow.WithLabelValues(j.Shadow).Inc()

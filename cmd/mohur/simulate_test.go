@@ -21,7 +21,8 @@ import (
 func TestSimulate(t *testing.T) {
 	in := start(t)
 	must(t, "demo", "--config", in.file)
-	for name, want := range map[string]string{`mohur_decision_seconds_count{policy="1"}`: "3", `mohur_decisions_total{decision="approved",exemption="low_value"}`: "1"} {
+	// Three payments were begun, and one of them was decided again with its proof.
+	for name, want := range map[string]string{`mohur_decision_seconds_count{policy="1"}`: "4", `mohur_decisions_total{decision="approved",exemption="low_value"}`: "1"} {
 		if got := in.metric(name); !strings.HasSuffix(got, want) {
 			t.Errorf("%s is %q", name, got)
 		}

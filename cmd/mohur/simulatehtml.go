@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"sync"
 	"time"
 )
 
 //go:embed simulate.html
 var trialHTML string
 
-var trialTemplate = template.Must(template.New("trial").Funcs(template.FuncMap{"n": grouped, "part": part, "money": spaced}).Parse(trialHTML))
+// The form is read at its first use: a server has none.
+var trialTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("trial").Funcs(template.FuncMap{"n": grouped, "part": part, "money": spaced}).Parse(trialHTML))
+})
 
 // trialPage is a trial as a page to be filed: it needs nothing beside itself.
 func trialPage(t *trial, file string, zone *time.Location) ([]byte, error) {
@@ -20,7 +24,7 @@ func trialPage(t *trial, file string, zone *time.Location) ([]byte, error) {
 	v.Rows, v.Columns = outcomes(t)
 	v.Bars = barsOf(t.Days)
 	var b bytes.Buffer
-	err := trialTemplate.Execute(&b, v)
+	err := trialTemplate().Execute(&b, v)
 	return b.Bytes(), err
 }
 

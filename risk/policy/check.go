@@ -9,44 +9,70 @@ import (
 	"mohur/risk"
 )
 
-// maxTried bounds what Check costs, in the steps of conditions.
+// maxTried bounds what Check costs, in the steps of conditions. The least of amounts,
+// scores and circumstances of the longest policy there is stay within it.
 const maxTried = 15_000_000
+
+// allBad is the circumstance that is never left out, with the first ones.
+const allBad = "with all bad"
 
 // Check tries a policy over a grid of amounts, scores and circumstances and returns
 // a sentence for everything a risk officer should look at: where a higher amount or
 // score asks for less, what goes without a proof more easily than it seems, and
 // conditions on facts that are not known of every payment, which hold where they are
 // not. It is a trial of many points, not a proof.
-func Check(p risk.Policy) []string {
+func Check(p risk.Policy) []string { return CheckUntil(p, nil) }
+
+// CheckUntil is Check, and ends early once stop says so, which it asks at every point.
+// Then it says that it did. A nil stop never does.
+func CheckUntil(p risk.Policy, stop func() bool) []string {
 	edges, notes := conditionsOf(p)
 	amounts, scores := grid(p, edges)
 	found := &findings{seen: map[string]bool{}}
 	scenes := circumstances(p)
-	if cost := len(scenes) * steps(p); len(amounts)*len(scores)*cost > maxTried {
-		found.list = append(found.list, "the policy has too many numbers for all of them to be tried: some amounts and scores were left out")
-		for len(amounts)*len(scores)*cost > maxTried {
-			amounts, scores = half(amounts), half(scores)
+	each := steps(p)
+	tooMuch := func() bool { return len(amounts)*len(scores)*len(scenes)*each > maxTried }
+	if tooMuch() {
+		found.list = append(found.list, "the policy has too many numbers for all of them to be tried: some amounts, scores and circumstances were left out")
+	}
+	for _, least := range []int{20, 4} {
+		for tooMuch() && max(len(amounts), len(scores)) > least {
+			amounts, scores = half(amounts, least), half(scores, least)
+		}
+		if tooMuch() {
+			scenes = fewer(scenes, max(4, maxTried/(len(amounts)*len(scores)*each)))
 		}
 	}
+	if !found.tried(p, scenes, amounts, scores, stop) {
+		found.list = append(found.list, "the trial over amounts and scores was stopped before its end; run `mohur policy check`")
+	}
+	found.list = append(found.list, loose(p)...)
+	return append(found.list, notes...)
+}
+
+// tried looks at every point; false if it was stopped.
+func (f *findings) tried(p risk.Policy, scenes []circumstance, amounts, scores []int64, stop func() bool) bool {
 	for _, c := range scenes {
 		table := make([][]risk.Result, len(amounts))
 		for i, minor := range amounts {
 			in := c.in
 			in.Minor, in.Currency, in.Exempt = minor, risk.Home, true
 			for j, score := range scores {
+				if stop != nil && stop() {
+					return false
+				}
 				r := p.PaymentAt(in, int(score))
 				table[i] = append(table[i], r)
 				if i > 0 && r.AsksLess(table[i-1][j]) {
-					found.add("an amount", amount(amounts[i-1]), amount(minor), table[i-1][j], r, fmt.Sprintf("at score %d, %s", score, c.name))
+					f.add("an amount", amount(amounts[i-1]), amount(minor), table[i-1][j], r, fmt.Sprintf("at score %d, %s", score, c.name))
 				}
 				if j > 0 && r.AsksLess(table[i][j-1]) {
-					found.add("a score", strconv.FormatInt(scores[j-1], 10), strconv.FormatInt(score, 10), table[i][j-1], r, fmt.Sprintf("at %s AZN, %s", amount(minor), c.name))
+					f.add("a score", strconv.FormatInt(scores[j-1], 10), strconv.FormatInt(score, 10), table[i][j-1], r, fmt.Sprintf("at %s AZN, %s", amount(minor), c.name))
 				}
 			}
 		}
 	}
-	found.list = append(found.list, loose(p)...)
-	return append(found.list, notes...)
+	return true
 }
 
 // steps are those of one decision at most.
@@ -70,8 +96,8 @@ func steps(p risk.Policy) int {
 }
 
 // half leaves out every second of many.
-func half(of []int64) []int64 {
-	if len(of) <= 20 {
+func half(of []int64, least int) []int64 {
+	if len(of) <= least {
 		return of
 	}
 	out := of[:0:0]
@@ -79,6 +105,18 @@ func half(of []int64) []int64 {
 		out = append(out, of[i])
 	}
 	return out
+}
+
+// fewer leaves the first ones, and the one with all that is bad.
+func fewer(scenes []circumstance, most int) []circumstance {
+	if len(scenes) <= most {
+		return scenes
+	}
+	bad := slices.IndexFunc(scenes, func(c circumstance) bool { return c.name == allBad })
+	if bad < most {
+		return scenes[:most]
+	}
+	return append(slices.Clone(scenes[:most-1]), scenes[bad])
 }
 
 // findings are steps up that ask for less, each told once.

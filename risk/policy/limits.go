@@ -1,10 +1,6 @@
 package policy
 
-import (
-	"github.com/goccy/go-yaml/ast"
-
-	"mohur/risk"
-)
+import "mohur/risk"
 
 // limits is the optional section of ceilings.
 type limits struct {
@@ -19,11 +15,8 @@ type limits struct {
 
 // limits reads the section; every member of it may be left out.
 func (r *reader) limits(f limits) (l risk.Limits) {
-	if node := r.nodes["limits"]; node != nil {
-		if _, is := node.(*ast.NullNode); is {
-			r.fault("limits", "is empty; leave it out where the bank sets none")
-		}
-	}
+	r.section("limits")
+	r.section("limits.per_channel")
 	ceiling := func(path, text string) *int64 {
 		if !r.has(path) {
 			return nil

@@ -83,6 +83,7 @@ func (r *reader) login(rules []loginRule, p *risk.Policy) {
 // exempt reads the optional exemptions. One that is left out is off.
 func (r *reader) exempt(e exemptions, p *risk.Policy) {
 	const at = "payments.exemptions."
+	r.section("payments.exemptions")
 	one := func(name string, e exemption) risk.Exemption {
 		if !r.has(at + name) {
 			return risk.Exemption{}
@@ -162,10 +163,15 @@ func (r *reader) span(at, from, until string) (start, end time.Time) {
 	return start, end
 }
 
+// The years of a time. Outside of them it cannot be written everywhere.
+const firstYear, lastYear = 2000, 9000
+
 func (r *reader) time(path, text string) time.Time {
 	at, err := time.Parse(time.RFC3339, text)
-	if err != nil || at.IsZero() {
+	if err != nil {
 		r.fault(path, `needs to be a time such as "2027-01-01T00:00:00+04:00"`)
+	} else if year := at.UTC().Year(); year < firstYear || year > lastYear {
+		r.fault(path, fmt.Sprintf("needs to be within the years %d to %d", firstYear, lastYear))
 	}
 	return at
 }

@@ -22,6 +22,7 @@ const (
 	rules = "rules: []"
 	acr   = "  acr: strong\n"
 	low   = "  low_value:\n"
+	last  = "end: true\n"
 )
 
 func faults(t *testing.T, text string) string {
@@ -152,12 +153,15 @@ func TestFaultsOfTheOptionalParts(t *testing.T) {
 		"no end":                      {exception(`from: "2027-01-01T00:00:00+04:00"`), "exceptions[0].until: is needed"},
 		"an end before":               {exception(`from: "2027-01-01T00:00:00+04:00", until: "2027-01-01T00:00:00+04:00"`), "exceptions[0].until: needs to be later than from"},
 		"a date":                      {exception(`until: "2016-01-01"`), "exceptions[0].until: needs to be a time"},
-		"the year nought":             {exception(`from: "0001-01-01T00:00:00Z", until: "2016-01-01T00:00:00Z"`), "exceptions[0].from: needs to be a time"},
+		"the year nought":             {exception(`from: "0001-01-01T00:00:00Z", until: "2016-01-01T00:00:00Z"`), "exceptions[0].from: needs to be within the years 2000 to 9000"},
+		"the first second":            {with(rules, `rules: [{code: one, text: t, when: malware, from: "2000-01-01T04:00:00+04:00", until: "9000-12-31T23:59:59Z"}]`), ""},
+		"before the first":            {with(rules, `rules: [{code: one, text: t, when: malware, from: "2000-01-01T00:00:00+04:00"}]`), "rules[0].from: needs to be within the years"},
+		"after the last":              {with(rules, `rules: [{code: one, text: t, when: malware, until: "9000-12-31T23:00:00-04:00"}]`), "rules[0].until: needs to be within the years"},
 		"a rule there is not":         {with(rules, "rules: []\nexceptions:\n  - {code: it, text: t, rule: amount-held, when: \"true\", until: \"2016-01-01T00:00:00Z\"}\n"), `exceptions[0].rule: "amount-held" is the code of no rule`},
 		"a code for two":              {strings.Replace(exception(`until: "2016-01-01T00:00:00Z"`), "code: it", "code: one", 1), "exceptions[0].code: stands there twice"},
 		"no condition":                {strings.Replace(exception(`until: "2016-01-01T00:00:00Z"`), `when: "true", `, "", 1), "exceptions[0].when: is needed"},
 		"no text":                     {strings.Replace(exception(`until: "2016-01-01T00:00:00Z"`), "code: it, text: t", `code: it, text: ""`, 1), "exceptions[0].text: needs a sentence"},
-		"no list of exceptions":       {string(policy.Default().Source) + "\nexceptions:\n", "exceptions: needs to be a list"},
+		"no list of exceptions":       {with(last, "exceptions:\n"+last), "exceptions: needs to be a list"},
 		"exceptions past the most":    {with(rules, "rules:\n  - {code: one, text: t, when: malware}\nexceptions:\n"+strings.Repeat("  - {code: a}\n", 51)), "exceptions: holds 51, and 50 is the most"},
 		"a rule that ends before":     {with(rules, `rules: [{code: one, text: t, when: malware, from: "2027-01-01T00:00:00Z", until: "2027-01-01T00:00:00Z"}]`), "rules[0].until: needs to be later than from"},
 		"a score from nowhere":        {with("scores: []", `scores: [{code: one, text: t, points: 1, when: malware, from: soon}]`), "scores[0].from: needs to be a time"},
@@ -224,7 +228,7 @@ func TestCheckWarnsOfWhatIsLoose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(policy.Check(p), "\n"); !strings.Contains(got, "some amounts and scores were left out") {
+	if got := strings.Join(policy.Check(p), "\n"); !strings.Contains(got, "some amounts, scores and circumstances were left out") {
 		t.Errorf("a policy with many numbers:\n%.300s", got)
 	}
 }

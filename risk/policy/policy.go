@@ -78,6 +78,7 @@ type file struct {
 	Rules      []rule      `yaml:"rules"`
 	Limits     limits      `yaml:"limits"`
 	Exceptions []exception `yaml:"exceptions"`
+	End        bool        `yaml:"end"`
 }
 
 type score struct {
@@ -126,6 +127,7 @@ func Parse(text []byte) (risk.Policy, error) {
 	if p.LowValueEach > p.LinkedUpTo {
 		r.fault("payments.low_value.each", "is more than payments.proof_up_to")
 	}
+	r.ended()
 	p.Limits = r.limits(f.Limits)
 	r.exempt(f.Payments.Exemptions, &p)
 	r.login(f.Login.Rules, &p)
@@ -165,8 +167,20 @@ func (r *reader) conditions(f file, p *risk.Policy) {
 	}
 }
 
-// list checks that a list is there, also when it is empty: a file that was cut off
-// would ask less than it says.
+// ended checks that the text has its last line: one that was cut off would ask less
+// than it says.
+func (r *reader) ended() {
+	switch end, is := r.nodes["end"].(*ast.BoolNode); {
+	case !r.has("end"):
+		r.fault("", "is cut off: a policy ends with the line end: true")
+	case r.last != "end":
+		r.fault("end", "needs to be the last line of the policy; "+r.last+" comes after it")
+	case !is || !end.Value:
+		r.fault("end", "needs to be true")
+	}
+}
+
+// list checks that a list is there, also when it is empty.
 func (r *reader) list(path string, n, most int) {
 	if _, is := r.nodes[path].(*ast.SequenceNode); r.need(path) && !is {
 		r.fault(path, "needs to be a list; [] where there is nothing")
@@ -214,12 +228,17 @@ func (r *reader) when(path, text string, of purpose) risk.Condition {
 	return c
 }
 
+// YAML has numbers in other bases too, and 070 is one.
+var numberForm = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
+
 func (r *reader) number(path string, n, low, high int64) int64 {
 	if !r.need(path) {
 		return 0
 	}
-	if _, whole := r.nodes[path].(*ast.IntegerNode); !whole || n < low || n > high {
+	if node, whole := r.nodes[path].(*ast.IntegerNode); !whole || n < low || n > high {
 		r.fault(path, fmt.Sprintf("needs to be a whole number from %d to %d", low, high))
+	} else if !numberForm.MatchString(node.GetToken().Value) {
+		r.fault(path, "needs to be written in digits alone, without a zero before them")
 	}
 	return n
 }

@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -65,6 +66,14 @@ func TestAPolicyIsStrictYAML(t *testing.T) {
 		"not YAML":        {"version: [1\n", "line 1"},
 		"brackets":        {strings.Repeat("[", 100_000), "line 1: nests deeper"},
 		"lists in lists":  {"version: 2\n" + strings.Repeat("- ", 1000), "line 2: nests deeper"},
+		"empty lines":     {"a: |\n" + strings.Repeat("\n", 21) + "b: 1\n", "line 22: has too many empty lines"},
+		"bare returns":    {"a: |\n" + strings.Repeat("\r", 21), "line 22: has too many empty lines"},
+		"blanks":          {"a: |\n" + strings.Repeat(" \t\r\n", 21), "line 22: has too many empty lines"},
+		"many in all":     {"a: |\n" + strings.Repeat("  b\n\n", 1001), "line 2003: has too many empty lines"},
+		"members":         {each("k%d: 1\n", 6001), "line 6001: has more than 6000 members"},
+		"keys":            {each("? k%d\n", 6001), "line 6001: has more than 6000 members"},
+		"quoted members":  {"{" + each("\"k%d\":1,\n", 6001) + "}", "line 6001: has more than 6000 members"},
+		"members at ends": {each("k%d:\r", 6001), "line 6001: has more than 6000 members"},
 		"too long":        {whole + strings.Repeat("#", 256<<10), "longer than"},
 		"a rule too many": {strings.Replace(whole, "rules: []", "rules:\n"+strings.Repeat("  - {code: a, text: t, when: \"true\"}\n", 201), 1), "rules: holds 201"},
 	} {
@@ -75,12 +84,34 @@ func TestAPolicyIsStrictYAML(t *testing.T) {
 	}
 }
 
+// each is a line for each of so many numbers.
+func each(line string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, line, i)
+	}
+	return b.String()
+}
+
+// A policy with as many rules, scores and exceptions as there may be is not too long.
+func TestTheLargestPolicyIsRead(t *testing.T) {
+	const span = `, from: "2016-01-01T00:00:00+04:00", until: "2016-02-01T00:00:00+04:00"`
+	text := with(
+		acr, acr+"  rules:\n"+each(`    - {code: l-%d, text: "t: t", when: malware, acr: strong, decision: rejected`+span+"}\n", 200),
+		"scores: []", "scores:\n"+each(`  - {code: s-%d, text: "t: t", points: 1, when: malware`+span+"}\n", 200),
+		rules, "rules:\n"+each(`  - {code: r-%d, text: "t: t", when: malware, decision: held, shown: device`+span+"}\n\n", 200)+
+			"exceptions:\n"+each(`  - {code: e-%d, text: "t: t", rule: r-1, when: malware`+span+"}\n", 50),
+	)
+	if got := faults(t, text); got != "" {
+		t.Errorf("%.300s", got)
+	}
+}
+
 // The language compares and counts. It has no clock, no loop, no pattern, no
 // fraction, and no way to ask whether a fact is there.
 func TestConditionsAreBounded(t *testing.T) {
-	head := strings.Replace(string(policy.Default().Source), "rules: []", "", 1)
 	parse := func(when string) (risk.Policy, error) {
-		return policy.Parse([]byte(head + "rules:\n  - code: it\n    text: why\n    when: '" + strings.ReplaceAll(when, "'", "''") + "'\n"))
+		return policy.Parse([]byte(with(rules, "rules:\n  - code: it\n    text: why\n    when: '"+strings.ReplaceAll(when, "'", "''")+"'\n")))
 	}
 	for _, when := range []string{
 		`amount > 1.5`, `1.5 > 1.0`, `has(payee_new)`, `has(payee.new)`, `[1, 2].exists(x, x > 1)`, `[1].all(x, true)`, `currency.matches("(a+)+")`, `timestamp("2027-01-01T00:00:00Z") > timestamp("2026-01-01T00:00:00Z")`,
@@ -110,7 +141,6 @@ func TestConditionsAreBounded(t *testing.T) {
 
 // Check finds where a higher amount or score asks for less.
 func TestCheckWarnsOfALowerDemand(t *testing.T) {
-	head := strings.Replace(string(policy.Default().Source), "rules: []", "", 1)
 	for when, want := range map[string]string{
 		`amount < azn("123.45")`:               "an amount of 123.45 asks for less than one of 123.44: step_up, shown none instead of held, shown none",
 		`score > 20 && score < 45`:             "a score of 45 asks for less than one of 44",
@@ -118,7 +148,7 @@ func TestCheckWarnsOfALowerDemand(t *testing.T) {
 		`hour >= 22 && amount < azn("600.00")`: "an amount of 600.00 asks for less than one of 599.99",
 		`device_known`:                         "device_known is not known of every payment: where it is not, these hold wherever their answer depends on it: rule it",
 	} {
-		p, err := policy.Parse([]byte(head + "rules:\n  - {code: it, text: why, decision: held, when: '" + when + "'}\n"))
+		p, err := policy.Parse([]byte(with(rules, "rules:\n  - {code: it, text: why, decision: held, when: '"+when+"'}\n")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +245,74 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// A file that was cut off, or says a number otherwise, asks less than it seems to: it
+// Clause 5.18: what is left of a policy that was cut off on its way would ask less: it
+// is refused wherever the cut is, and so is one with something after its last line.
+func TestClause5_18_APolicyThatWasCutOffIsRefused(t *testing.T) {
+	for _, name := range []string{"default.yaml", "recommended.yaml", "testdata/bank.yaml", "testdata/parts.yaml"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ceilings := strings.Replace(string(text), last, "limits:\n  per_transaction: \"10000.00\"\n  per_channel:\n    mobile: \"5000.00\"\n    pc: \"5000.00\"\n  per_token: \"20000.00\"\n"+last, 1)
+		for _, whole := range []string{string(text), ceilings} {
+			if _, err := policy.Parse([]byte(whole)); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			lines := strings.SplitAfter(strings.TrimRight(whole, "\n"), "\n")
+			for i := range lines {
+				if _, err := policy.Parse([]byte(strings.Join(lines[:i], ""))); err == nil {
+					t.Errorf("%s is taken with its first %d lines", name, i)
+				}
+			}
+			for cut := 1; cut < len(last)+2; cut++ {
+				if _, err := policy.Parse([]byte(whole[:len(whole)-1-cut])); err == nil {
+					t.Errorf("%s is taken without its last %d characters", name, cut)
+				}
+			}
+		}
+	}
+	for text, want := range map[string]string{
+		with(last, ""):                                      "is cut off: a policy ends with the line end: true",
+		with(last, "end: false\n"):                          "end: needs to be true",
+		with(last, "end:\n"):                                "end: needs to be true",
+		with(last, "end: yes\n"):                            "end: ",
+		with(last, "end: {end: true}\n"):                    "end: ",
+		with(last, "", "scores: []", "scores: []\n"+last):   "end: needs to be the last line of the policy; rules comes after it",
+		with(last, last+"exceptions: []\n"):                 "end: needs to be the last line of the policy; exceptions comes after it",
+		with(last, last+"end: true\n"):                      `mapping key "end" already defined`,
+		with(last, last+"---\nrules: []\n"):                 "one document",
+		with(low, "  exemptions:\n"+low):                    "payments.exemptions: is empty",
+		with(low, "  exemptions: {}\n"+low):                 "payments.exemptions: is empty",
+		with(low, "  exemptions:\n    own_accounts:\n"+low): "payments.exemptions.own_accounts.up_to: is needed",
+		with(low, "  exemptions:\n    tra:\n"+low):          "payments.exemptions.tra.highest_score: is needed",
+	} {
+		if got := faults(t, text); !strings.Contains(got, want) {
+			t.Errorf("want %s: %q", want, got)
+		}
+	}
+}
+
+// Whole numbers are what they look like: YAML's other ways to write one are none.
+func TestNumbersInOtherBasesAreRefused(t *testing.T) {
+	for _, n := range []string{"070", "00", "0o70", "0x46", "0b11", "7_0", "+70", "-0", "7.0e1"} {
+		for what, text := range map[string]string{
+			"scores[0].points":              with("scores: []", "scores:\n  - {code: ab, text: t, points: "+n+", when: malware}"),
+			"version":                       with("version: 1\n", "version: "+n+"\n"),
+			"payments.low_value.in_a_row":   with("in_a_row: 5", "in_a_row: "+n),
+			"signals.missing":               with("missing: 10", "missing: "+n),
+			"payments.exemptions.recurring": with(low, "  exemptions:\n    recurring: {up_to: \"1.00\", highest_score: "+n+"}\n"+low),
+		} {
+			if got := faults(t, text); !strings.Contains(got, what) {
+				t.Errorf("%s: %s: %q", what, n, got)
+			}
+		}
+	}
+	if got := faults(t, with("missing: 10", "missing: 010")); !strings.Contains(got, "signals.missing: needs to be written in digits alone") {
+		t.Error(got)
+	}
+}
+
+// A file that lacks a part, or says a number otherwise, asks less than it seems to: it
 // is refused.
 func TestWhatAsksLessThanItSays(t *testing.T) {
 	text, err := os.ReadFile("default.yaml")

@@ -50,6 +50,7 @@ func (f Faults) err() error {
 // reader knows where each member of the text stands.
 type reader struct {
 	nodes     map[string]ast.Node // by field
+	last      string              // member of the policy itself
 	codes     map[string]bool
 	languages map[purpose]*language
 	faults    Faults
@@ -62,8 +63,8 @@ func (r *reader) open(text []byte) (f file, ok bool) {
 		r.faults = append(r.faults, Fault{Text: fmt.Sprintf("is longer than %d KiB", maxText>>10)})
 		return f, false
 	}
-	if line := tangled(text); line > 0 {
-		r.faults = append(r.faults, Fault{Line: line, Text: "nests deeper than a policy does"})
+	if line, why := tangled(text); line > 0 {
+		r.faults = append(r.faults, Fault{Line: line, Text: why})
 		return f, false
 	}
 	tree, err := parser.ParseBytes(text, 0)
@@ -87,31 +88,69 @@ func (r *reader) open(text []byte) (f file, ok bool) {
 	return f, true
 }
 
-// The bounds of nesting. The parser takes time with the square of it.
+// The bounds of a text's form. The parser takes time with the square of each.
 const (
-	maxOpened = 8000 // brackets, braces, marks of anchors, aliases and tags, conditions included
-	maxDashes = 3    // lists begun on one line
+	maxOpened  = 8000 // brackets, braces, marks of anchors, aliases and tags, conditions included
+	maxDashes  = 3    // lists begun on one line
+	maxBlank   = 1000 // empty lines
+	maxRun     = 20   // empty lines one after another
+	maxMembers = 6000 // names
 )
 
-// tangled returns the line on which a text passes these bounds, 0 if it stays within.
-func tangled(text []byte) int {
-	opened := 0
-	for i, line := range bytes.Split(text, []byte("\n")) {
-		for _, c := range []byte("[{&!*") {
-			opened += bytes.Count(line, []byte{c})
+// breaks are what YAML takes for the ends of lines.
+var breaks = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// tangled returns the line on which a text passes these bounds and which one, 0 if it
+// stays within.
+func tangled(text []byte) (at int, why string) {
+	opened, blank, run, members := 0, 0, 0, 0
+	for line := range strings.Lines(breaks.Replace(string(text))) {
+		at++
+		for _, c := range "[{&!*" {
+			opened += strings.Count(line, string(c))
 		}
+		members += names(line)
 		dashes := 0
-		for _, word := range bytes.Fields(line) {
-			if len(word) != 1 || !bytes.ContainsAny(word, "-?:") {
+		words := strings.Fields(line)
+		for _, word := range words {
+			if len(word) != 1 || !strings.ContainsAny(word, "-?:") {
 				break
 			}
 			dashes++
+			if word == "?" { // names a member, too
+				members++
+			}
 		}
-		if opened > maxOpened || dashes > maxDashes {
-			return i + 1
+		run++
+		if len(words) > 0 {
+			run = 0
+		} else {
+			blank++
+		}
+		switch {
+		case opened > maxOpened || dashes > maxDashes:
+			return at, "nests deeper than a policy does"
+		case blank > maxBlank || run > maxRun:
+			return at, fmt.Sprintf("has too many empty lines; %d one after another and %d in all are the most", maxRun, maxBlank)
+		case members > maxMembers:
+			return at, fmt.Sprintf("has more than %d members", maxMembers)
 		}
 	}
-	return 0
+	return 0, ""
+}
+
+// names counts the members that a line may name with a colon: in "a: 1", in "a:" at
+// its end and in {"a":1}.
+func names(line string) (n int) {
+	for i := range len(line) {
+		if line[i] != ':' {
+			continue
+		}
+		if i+1 == len(line) || strings.IndexByte(" \t\n,}]", line[i+1]) >= 0 || i > 0 && strings.IndexByte(`"'`, line[i-1]) >= 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // walk notes where every member stands.
@@ -142,6 +181,8 @@ func (r *reader) member(path string, v *ast.MappingValueNode) {
 	}
 	if path != "" {
 		name = path + "." + name
+	} else {
+		r.last = name
 	}
 	r.nodes[name] = v.Value
 	r.walk(name, v.Value)
@@ -178,6 +219,20 @@ func (r *reader) need(path string) bool {
 	}
 	r.fault(path, "is needed")
 	return false
+}
+
+// section checks an optional part: one without members sets nothing, and may be what
+// is left of one that set something.
+func (r *reader) section(path string) {
+	switch n := r.nodes[path].(type) {
+	case nil, *ast.MappingValueNode:
+	case *ast.MappingNode:
+		if len(n.Values) == 0 {
+			r.fault(path, "is empty; leave it out where the bank sets none")
+		}
+	default:
+		r.fault(path, "is empty; leave it out where the bank sets none")
+	}
 }
 
 // quoted tells text from numbers.

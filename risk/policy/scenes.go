@@ -58,7 +58,7 @@ func circumstances(p risk.Policy) []circumstance {
 			out = append(out, scene(fmt.Sprintf("with %s %v", t.Name, one[t.Name]), 12, one))
 		}
 	}
-	out = append(out, scene("with all bad", 3, bad))
+	out = append(out, scene(allBad, 3, bad))
 	for _, hour := range []int{0, 6, 23} {
 		out = append(out, scene(fmt.Sprintf("at %02d:00", hour), hour, well()))
 	}
@@ -71,7 +71,7 @@ func circumstances(p risk.Policy) []circumstance {
 	}
 	for _, when := range turns(p) {
 		name := "at " + when.Format(time.RFC3339)
-		out = append(out, at(name, when, well()), at(name+" with all bad", when, bad))
+		out = append(out, at(name, when, well()), at(name+" "+allBad, when, bad))
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"mohur/payment"
@@ -35,9 +36,11 @@ func heldRows(t *payment.Transaction) []indexKey {
 	return []indexKey{{transactionsHeld, moment(t.DueAt) + string([]byte{mark}) + t.ID}}
 }
 
-// HeldDue implements payment.Store.
+// HeldDue implements payment.Store. A row that is damaged, or leads to no record, is left
+// out and told in the error; it does not keep the others.
 func (s *Store) HeldDue(ctx context.Context, now time.Time, max int) (due []payment.Transaction, err error) {
 	l := listing[payment.Transaction]{table: transactions, index: transactionsHeld}
+	var damage error
 	err = s.view(ctx, func(r reading) error {
 		c := r.in(transactionsHeld).Cursor()
 		for k, id := c.First(); k != nil && len(due) < min(max, maxLimit); k, id = c.Next() {
@@ -46,7 +49,8 @@ func (s *Store) HeldDue(ctx context.Context, now time.Time, max int) (due []paym
 			}
 			t, err := l.follow(r, id)
 			if err != nil {
-				return err
+				damage = errors.Join(damage, err)
+				continue
 			}
 			due = append(due, t)
 		}
@@ -55,7 +59,7 @@ func (s *Store) HeldDue(ctx context.Context, now time.Time, max int) (due []paym
 	if err != nil {
 		return nil, err
 	}
-	return due, nil
+	return due, damage
 }
 
 // HeldCount implements payment.Store.

@@ -49,6 +49,8 @@ func (s *Store) change(e settle.Effect) (change, error) {
 		return holders.save(&e.Holder)
 	case parties.RequireHolder:
 		return holders.require(e.ID, e.Version), nil
+	case parties.RequireNoHolder:
+		return noHolder(e.ID), nil
 	case tokens.SaveToken:
 		return tokenRecords.save(&e.Token)
 	case tokens.NameToken:

@@ -2,6 +2,7 @@ package bound
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"mohur/approval"
@@ -96,8 +97,9 @@ func (s *Store) Limits(ctx context.Context, customer string) (payment.Limits, er
 
 // HeldDue implements payment.Store; what was changed is left out.
 func (s *Store) HeldDue(ctx context.Context, now time.Time, max int) ([]payment.Transaction, error) {
-	r, err := s.Engine.HeldDue(ctx, now, max)
-	return transaction.whole(ctx, s, r, err)
+	r, damage := s.Engine.HeldDue(ctx, now, max)
+	r, err := transaction.whole(ctx, s, r, nil)
+	return r, errors.Join(damage, err)
 }
 
 // OpenSecrets implements enrollment.Store.

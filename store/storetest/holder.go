@@ -18,7 +18,9 @@ func testHolders(t *testing.T, s Store) {
 		CreatedAt: epoch, UpdatedAt: epoch, Version: 1, MAC: bytesOf("mac"),
 	}
 	want(t, s, settle.Stale, parties.RequireHolder{ID: "H-1", Version: 1})
+	want(t, s, settle.Done, parties.RequireNoHolder{ID: "H-1"})
 	want(t, s, settle.Done, parties.SaveHolder{Holder: first})
+	want(t, s, settle.Stale, parties.RequireNoHolder{ID: "H-1"})
 	want(t, s, settle.Exists, parties.SaveHolder{Holder: first})
 	want(t, s, settle.Done, parties.RequireHolder{ID: "H-1", Version: 1})
 	second := first

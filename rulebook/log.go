@@ -1,0 +1,88 @@
+package rulebook
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"mohur/audit"
+	"mohur/settle"
+)
+
+// readAtOnce is how many entries of the log are read at once, and many is after how
+// many a head is written although there is nothing in it, so that the next start need
+// not read them again. Tests set many.
+const readAtOnce = 1000
+
+var many uint64 = 10_000
+
+// never sees to it that a store without a head is one in which no policy was ever
+// adopted or tried: the audit log would tell of it.
+func (b *Book) never(ctx context.Context, next *pages) error {
+	read := uint64(0)
+	for {
+		entries, err := b.Store.Entries(ctx, read, readAtOnce)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			h, err := audit.ParseHeader(e.Header)
+			if err != nil || e.Seq != read || h.Seq != e.Seq {
+				return unusable("there are none, and entry %d of the audit log, which could say whether there should be, is gone or cannot be read", read)
+			}
+			if slices.Contains([]string{"policy.adopted", "policy.shadow.set", "policy.kept"}, h.Event) {
+				return unusable("there are none, and entry %d of the audit log (%s) says that there should be: put the last backup in place", e.Seq, h.Event)
+			}
+			read++
+		}
+		if len(entries) == 0 {
+			break
+		}
+	}
+	if read < many {
+		return nil
+	}
+	head := Head{Version: 1}
+	r, err := settle.Write(ctx, b.Settler, b.Audit, []settle.Effect{SaveHead{head}}, []audit.Event{{
+		Name: "policy.kept", Outcome: "none", Policy: b.Base.Version, Detail: map[string]any{"entries": read},
+	}})
+	if err == nil && r.Outcome == settle.Done {
+		next.head, err = b.Store.PolicyHead(ctx)
+	}
+	return err
+}
+
+// ahead is how far the clocks of two nodes may lie apart.
+const ahead = 5 * time.Minute
+
+// clock refuses a clock that was set back behind the adoption of a version, or behind
+// its coming into force if the log knows a later time: one that it took the place of
+// would be in force again.
+func (b *Book) clock(ctx context.Context, editions []Edition) error {
+	now, last := b.Now(), time.Time{}
+	next, err := b.Store.Tail(ctx)
+	if err != nil {
+		return err
+	}
+	if next > 0 {
+		entries, err := b.Store.Entries(ctx, next-1, 1)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if h, err := audit.ParseHeader(e.Header); err == nil {
+				last = h.Time
+			}
+		}
+	}
+	for _, e := range editions {
+		at := e.Record.At
+		if since := e.Since(); now.Before(since) && !since.After(last) && last.After(at) {
+			at = last
+		}
+		if at.After(now.Add(ahead)) {
+			return unusable("the clock says %s, and with version %d something was done at %s: set the clock right and start again", now.UTC().Format(time.RFC3339), e.Record.Version, at.UTC().Format(time.RFC3339))
+		}
+	}
+	return nil
+}
