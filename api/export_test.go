@@ -68,3 +68,9 @@ func (losing) Conclude(context.Context, settle.Remember, []byte) error { return 
 
 // Proxied reads the certificate that a proxy names.
 var Proxied = proxied
+
+// HoldPolicies has every request wait that brings a policy to be read, until free.
+func (s *Server) HoldPolicies() (free func()) {
+	s.parsing.Lock()
+	return s.parsing.Unlock
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -124,15 +123,15 @@ func (s *Server) refuse(c *gin.Context, err error) {
 	}
 	d := describe(p, t.request)
 	if err := write(c, reply{status: d.Status, kind: problemType, body: d}); err != nil {
-		// What cannot be written must not pass as done.
-		s.logRefusal(c.Request.Context(), t, asProblem(err))
-		_ = write(c, reply{status: http.StatusInternalServerError, kind: problemType, raw: []byte(unwritten)}) // raw is written as it is
+		// What cannot be written must not pass as done. The other document is all ours.
+		p = asProblem(err)
+		t.code = p.Code
+		s.logRefusal(c.Request.Context(), t, p)
+		d = describe(p, t.request)
+		_ = write(c, reply{status: d.Status, kind: problemType, body: d})
 	}
 	c.Abort()
 }
-
-// unwritten is the refusal where the one that was meant cannot be written.
-const unwritten = `{"type":"urn:mohur:problem:internal","title":"An internal error","status":500,"detail":"the server failed; the request id in the header leads to the cause in its log","instance":""}`
 
 // logRefusal writes down what the caller is not told.
 func (s *Server) logRefusal(ctx context.Context, t *trace, p *problem.Error) {

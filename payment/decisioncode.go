@@ -148,9 +148,9 @@ func (w *packer) facts(facts risk.Facts) {
 	}
 }
 
-// The seconds of a decision's time are those of the years 2000 to 9000: what lies
-// outside of them cannot be written.
-const firstSecond, lastSecond = 946_684_800, 221_876_927_999
+// The seconds of a decision's time are those of the years 1 to 9000: a time outside of
+// them cannot be written.
+const firstSecond, lastSecond = -62_135_596_800, 221_876_927_999
 
 // errDecision says that bytes are no decision as Encode writes one.
 var errDecision = errors.New("payment: it is not a decision")

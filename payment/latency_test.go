@@ -204,7 +204,7 @@ func TestAPolicyIsTriedOnPastDecisions(t *testing.T) {
 	for _, value := range []string{"1.00", "20.00", "40.00", "60.00", "900.00", "20000.01"} {
 		p.pay(p.command(value))
 	}
-	cmd := payment.SimulateCommand{Caller: p.b.Front(), Policy: p.b.Rules, To: p.b.Clock.Now().Add(time.Second)}
+	cmd := payment.SimulateCommand{Caller: p.b.Front(), Policy: p.b.Rules, From: p.b.Clock.Now().Add(-time.Hour), To: p.b.Clock.Now().Add(time.Second)}
 	s, err := p.b.Payments.Simulate(t.Context(), cmd)
 	if err != nil || s.Decisions != 6 || s.Same != 6 || s.Next != "" || s.Unreadable != 0 || s.Until.IsZero() {
 		t.Fatalf("%+v, %v", s, err)

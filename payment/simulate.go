@@ -38,6 +38,8 @@ type Simulation struct {
 func (s *Service) Simulate(ctx context.Context, cmd SimulateCommand) (Simulation, error) {
 	var c problem.Check
 	c.Unless(cmd.From.Before(cmd.To), "from", "needs to be before to")
+	c.Unless(cmd.From.UTC().Year() >= 2000, "from", "needs to be within the years 2000 to 9000")
+	c.Unless(cmd.To.UTC().Year() <= 9000, "to", "needs to be within the years 2000 to 9000")
 	c.Unless(cmd.Most >= 0 && cmd.Most <= MostSimulated, "limit", fmt.Sprintf("needs to be a number up to %d", MostSimulated))
 	if err := c.Err(); err != nil {
 		return Simulation{}, err

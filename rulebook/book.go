@@ -215,6 +215,7 @@ func (b *Book) refresh(ctx context.Context) (policies, others error) {
 		others = errors.Join(others, err, b.tell(ctx, err))
 	}
 	b.held.Store(&next)
+	_ = b.Present() // notes what is in force, also while nobody asks
 	if err := b.compare(ctx, next); err != nil {
 		others = errors.Join(others, err, b.tell(ctx, err))
 	}
@@ -262,6 +263,11 @@ func (b *Book) read(ctx context.Context, old *pages) (next pages, err error) {
 	return next, b.follow(ctx, &next, old)
 }
 
+// ahead is how far the clocks of two nodes may lie apart. A version that was adopted
+// later than that from now says that the clock was set back: one it took the place of
+// would be in force again.
+const ahead = 5 * time.Minute
+
 // begin reads the versions from the one in force on, and sees to it that none lies
 // there of which the head does not know.
 func (b *Book) begin(ctx context.Context, next *pages) error {
@@ -283,15 +289,15 @@ func (b *Book) begin(ctx context.Context, next *pages) error {
 		if err != nil {
 			return err
 		}
+		if at := e.Record.At; at.After(now.Add(ahead)) {
+			return fmt.Errorf("the clock says %s, and version %d was adopted at %s: set the clock right and start again", now.UTC().Format(time.RFC3339), v, at.UTC().Format(time.RFC3339))
+		}
 		next.editions = append(next.editions, e)
 		if !now.Before(e.Since()) {
 			break // what came before it never comes into force again
 		}
 	}
 	slices.Reverse(next.editions)
-	if err := b.clock(ctx, next.editions); err != nil {
-		return err
-	}
 	if slices.Contains(next.head.Versions, b.Base.Version) { // whether or not it will ever be in force again
 		if _, err := b.edition(ctx, b.Base.Version); err != nil {
 			return err

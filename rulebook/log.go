@@ -3,7 +3,6 @@ package rulebook
 import (
 	"context"
 	"slices"
-	"time"
 
 	"mohur/audit"
 	"mohur/settle"
@@ -50,39 +49,4 @@ func (b *Book) never(ctx context.Context, next *pages) error {
 		next.head, err = b.Store.PolicyHead(ctx)
 	}
 	return err
-}
-
-// ahead is how far the clocks of two nodes may lie apart.
-const ahead = 5 * time.Minute
-
-// clock refuses a clock that was set back behind the adoption of a version, or behind
-// its coming into force if the log knows a later time: one that it took the place of
-// would be in force again.
-func (b *Book) clock(ctx context.Context, editions []Edition) error {
-	now, last := b.Now(), time.Time{}
-	next, err := b.Store.Tail(ctx)
-	if err != nil {
-		return err
-	}
-	if next > 0 {
-		entries, err := b.Store.Entries(ctx, next-1, 1)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if h, err := audit.ParseHeader(e.Header); err == nil {
-				last = h.Time
-			}
-		}
-	}
-	for _, e := range editions {
-		at := e.Record.At
-		if since := e.Since(); now.Before(since) && !since.After(last) && last.After(at) {
-			at = last
-		}
-		if at.After(now.Add(ahead)) {
-			return unusable("the clock says %s, and with version %d something was done at %s: set the clock right and start again", now.UTC().Format(time.RFC3339), e.Record.Version, at.UTC().Format(time.RFC3339))
-		}
-	}
-	return nil
 }

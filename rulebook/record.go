@@ -97,7 +97,6 @@ type Store interface {
 	PolicyHead(ctx context.Context) (Head, error)
 	ShadowPolicy(ctx context.Context) (Shadow, error)
 	ExchangeRates(ctx context.Context) (Rates, error)
-	// Tail and Entries read the audit log as audit.Store has it.
-	Tail(ctx context.Context) (next uint64, err error)
+	// Entries reads the audit log as audit.Store has it.
 	Entries(ctx context.Context, from uint64, limit int) ([]audit.Entry, error)
 }

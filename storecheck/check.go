@@ -16,6 +16,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,6 +40,7 @@ type Store interface {
 	PIN(ctx context.Context, customer string) (pin.Record, error)
 	Customer(ctx context.Context, id string) (parties.Customer, error)
 	Hot(ctx context.Context, ids ...string) ([]settle.HotRead, error)
+	AdoptedVersions(ctx context.Context) ([]int, error)
 }
 
 // The parts of a store that are compared with the log.
@@ -159,11 +163,35 @@ func (c *Check) run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", part, err)
 		}
 	}
+	if err := c.policies(ctx); err != nil {
+		return err
+	}
 	for _, t := range c.log.trails {
 		if t.met || t.first >= began {
 			continue
 		}
 		if err := c.missing(ctx, t.first); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// policies compares the adopted policies with the log, which is read before them. A
+// list of versions that was put back, or taken away with them, agrees with itself.
+func (c *Check) policies(ctx context.Context) error {
+	lie, err := c.Store.AdoptedVersions(ctx)
+	if err != nil {
+		return known(err)
+	}
+	for _, v := range slices.Sorted(maps.Keys(c.log.rules)) {
+		if slices.Contains(lie, v) {
+			continue
+		}
+		if err := c.find(ctx, Finding{
+			Kind: KindMissing, Part: "policy", ID: strconv.Itoa(v), Text: fmt.Sprintf("entry %d of the audit log says that version %d of the policy was adopted, and the store has none", c.log.rules[v], v),
+			Do: "a weaker policy may be in force after the next start: keep a copy of the file, compare it with the last backup, and adopt the text again under the next version",
+		}); err != nil {
 			return err
 		}
 	}

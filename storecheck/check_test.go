@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"mohur/audit"
 	"mohur/authn"
 	"mohur/banktest"
 	"mohur/enrollment"
@@ -14,6 +15,8 @@ import (
 	"mohur/parties"
 	"mohur/payment"
 	"mohur/risk"
+	"mohur/rulebook"
+	"mohur/settle"
 	"mohur/store/bolt"
 	"mohur/store/bolttest"
 	"mohur/storecheck"
@@ -246,6 +249,9 @@ func TestClause5_3_2_WhatWasEditedIsNamed(t *testing.T) {
 	cred, err := b.Engine.Credential(t.Context(), id)
 	must(t, err)
 	pinRecord, err := b.Engine.PIN(t.Context(), c.ID)
+	must(t, err)
+	// Without a list of policies a start asks the log for them, and takes no gap in it.
+	_, err = settle.Write(t.Context(), b.Store, b.Audit, []settle.Effect{rulebook.SaveHead{Head: rulebook.Head{Version: 1}}}, []audit.Event{{Name: "policy.kept", Outcome: "none"}})
 	must(t, err)
 	for name, c := range map[string]struct {
 		edit  func(bolttest.File)

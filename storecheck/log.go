@@ -17,8 +17,9 @@ import (
 type history struct {
 	next   uint64 // sequence of the first entry not read
 	trails map[name]trail
-	backs  map[name]step // where the log itself tells that a row was put back
-	broken bool          // a gap was found: nothing behind it is read
+	backs  map[name]step  // where the log itself tells that a row was put back
+	broken bool           // a gap was found: nothing behind it is read
+	rules  map[int]uint64 // the versions of policies that were adopted, and their entries
 	seed   maphash.Seed
 }
 
@@ -98,6 +99,12 @@ func (c *Check) entry(ctx context.Context, e audit.Entry) error {
 		return c.breakOff(ctx, fmt.Sprintf("entry %d cannot be read or is another's: %v", e.Seq, err))
 	}
 	c.log.next++
+	if h.Event == "policy.adopted" {
+		if c.log.rules == nil {
+			c.log.rules = map[int]uint64{}
+		}
+		c.log.rules[h.Policy] = e.Seq
+	}
 	if h.Credential != "" && h.Version > 0 {
 		c.log.note(h)
 	}

@@ -2,10 +2,13 @@ package storecheck_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"mohur/audit"
 	"mohur/banktest"
+	"mohur/risk/policy"
+	"mohur/rulebook"
 	"mohur/settle"
 	"mohur/store/bolttest"
 	"mohur/storecheck"
@@ -56,4 +59,24 @@ func TestClause5_27_PermitsAndNamesAreChecked(t *testing.T) {
 		f.Put("unique-token-name", "x", []byte("tk_none"))
 	})
 	found(t, check(t, b, false), storecheck.KindStructure, "x", "name of a token that is not there")
+}
+
+// Clause 5.2: a policy that was taken away together with the list that names it, and an
+// older list in its place, is missed: the log tells of its adoption.
+func TestClause5_2_APolicyThatTheLogKnowsIsMissed(t *testing.T) {
+	b := banktest.New(t)
+	save := func(head rulebook.Head, event string, effects ...settle.Effect) {
+		r, err := settle.Write(t.Context(), b.Store, b.Audit, append(effects, rulebook.SaveHead{Head: head}), []audit.Event{{Name: event, Outcome: "x", Policy: 2}})
+		if must(t, err); r.Outcome != settle.Done {
+			t.Fatal(r.Outcome)
+		}
+	}
+	save(rulebook.Head{Version: 1}, "policy.kept")
+	var old []byte
+	b.Edit(func(f bolttest.File) { old = f.Get("policy", "head") })
+	text := strings.Replace(string(policy.Default().Source), "version: 1", "version: 2", 1)
+	save(rulebook.Head{Versions: []int{2}, Version: 2}, "policy.adopted", rulebook.SavePolicy{Policy: rulebook.Policy{Version: 2, YAML: text, Board: "1", Maker: "x", At: b.Clock.Now()}})
+	clean(t, b, "a policy")
+	b.Edit(func(f bolttest.File) { f.Delete("policy", "2"); f.Put("policy", "head", old) })
+	found(t, check(t, b, false), storecheck.KindMissing, "2", "version 2 of the policy was adopted")
 }
