@@ -8,6 +8,7 @@ import (
 	"mohur/ident"
 	"mohur/notify"
 	"mohur/problem"
+	"mohur/seal"
 	"mohur/settle"
 )
 
@@ -54,6 +55,26 @@ func (s *Service) tellContacts(ctx context.Context, c Customer, was, is Profile)
 		effects = append(effects, queued)
 	}
 	return effects, nil
+}
+
+// Notices queue a notice for every contact the bank has of a customer: what a thief has
+// may be one of them. Kind and times are those of about. A part that is away is
+// problem.Unavailable.
+func Notices(ctx context.Context, keys *seal.Keyring, c Customer, about notify.Notice, text string) ([]settle.Effect, error) {
+	p, err := profile(ctx, keys, c)
+	if err != nil {
+		return nil, err
+	}
+	var out []settle.Effect
+	for _, at := range p.places() {
+		n := about
+		n.ID, n.Customer, n.Channel = ident.New("no"), c.ID, at.channel
+		if n.Sealed, err = keys.Seal(ctx, c.Key, notify.Place(n.ID), []byte(text)); err != nil {
+			return nil, problem.Away(err)
+		}
+		out = append(out, notify.Queue{Notice: n})
+	}
+	return out, nil
 }
 
 // noticeLife is how long a notice is worth sending.

@@ -136,7 +136,11 @@ func (s *Service) next(ctx context.Context, cmd PutCommand, c Customer, created,
 
 // Profile opens a customer's name and contacts.
 func (s *Service) Profile(ctx context.Context, c Customer) (Profile, error) {
-	plain, err := s.Keys.Open(ctx, c.Key, ProfilePlace(c.ID), c.Sealed)
+	return profile(ctx, s.Keys, c)
+}
+
+func profile(ctx context.Context, keys *seal.Keyring, c Customer) (Profile, error) {
+	plain, err := keys.Open(ctx, c.Key, ProfilePlace(c.ID), c.Sealed)
 	if err != nil {
 		return Profile{}, problem.Away(err)
 	}

@@ -71,7 +71,6 @@ func (s *Service) Create(ctx context.Context, cmd CreateCommand) (View, error) {
 		if v, found, err := s.same(ctx, cmd, mac, customer); found || err != nil {
 			return v, err
 		}
-
 		v, done, err := s.decide(ctx, cmd, session, customer, minor, mac, exempt)
 		if err != nil {
 			return View{}, err
